@@ -1,0 +1,148 @@
+//! Is this response what was asked for? Decided from status and headers alone, before a byte of the body is believed.
+//!
+//! Servers, caches and service workers answer range requests in more ways than RFC 9110 allows for: with the whole file,
+//! with another range, with the range of a file that has changed since. Each way has its own answer here.
+
+use std::ops::Range;
+
+/// What the body of an accepted response holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Body {
+    /// Exactly the bytes asked for.
+    Range,
+    /// The whole file, although a range was asked for.
+    Whole,
+}
+
+/// Why a response is not used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ResponseError {
+    /// No bytes: an HTTP status other than 200 and 206.
+    #[error("the server answered {0}")]
+    Status(u16),
+    /// `Content-Range` names other bytes.
+    #[error("bytes {wanted_start}-{wanted_end} were asked for, the server sent {got_start}-{got_end}")]
+    OtherRange {
+        /// First byte asked for.
+        wanted_start: u64,
+        /// Last byte asked for, inclusive as in the header.
+        wanted_end: u64,
+        /// First byte the server says it sent.
+        got_start: u64,
+        /// Last byte the server says it sent.
+        got_end: u64,
+    },
+    /// The file has another length than when it was indexed.
+    #[error("the file is {found} bytes long, the index was built for {indexed}")]
+    Changed {
+        /// Length in the index.
+        indexed: u64,
+        /// Length the server reports.
+        found: u64,
+    },
+    /// `Content-Range` cannot be read.
+    #[error("the server's Content-Range header is malformed")]
+    MalformedContentRange,
+}
+
+impl ResponseError {
+    /// Whether the same request may succeed later: too many requests, a server's own failure, or a mangled range that
+    /// a cache in between may have made.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Status(status) => matches!(status, 408 | 425 | 429 | 500..=599),
+            Self::OtherRange { .. } | Self::MalformedContentRange => true,
+            Self::Changed { .. } => false,
+        }
+    }
+}
+
+/// Checks a response to `Range: bytes=wanted`. `archive_len`: length of the file as indexed. `content_range`: the
+/// header, `None` when absent or not exposed to scripts (CORS).
+pub fn check(
+    status: u16,
+    content_range: Option<&str>,
+    wanted: &Range<u64>,
+    archive_len: Option<u64>,
+) -> Result<Body, ResponseError> {
+    match status {
+        200 => return Ok(Body::Whole),
+        206 => {}
+        other => return Err(ResponseError::Status(other)),
+    }
+    // Without the header the length of the body is checked as it arrives, and the CRC-32 of what it holds.
+    let Some(header) = content_range else { return Ok(Body::Range) };
+    let (range, total) = parse_content_range(header).ok_or(ResponseError::MalformedContentRange)?;
+    if let (Some(indexed), Some(found)) = (archive_len, total)
+        && indexed != found
+    {
+        return Err(ResponseError::Changed { indexed, found });
+    }
+    if range != *wanted {
+        return Err(ResponseError::OtherRange {
+            wanted_start: wanted.start,
+            wanted_end: wanted.end.saturating_sub(1),
+            got_start: range.start,
+            got_end: range.end.saturating_sub(1),
+        });
+    }
+    Ok(Body::Range)
+}
+
+/// `bytes 0-4/10` → (`0..5`, `Some(10)`); the total may be `*` (RFC 9110, 14.4).
+pub fn parse_content_range(header: &str) -> Option<(Range<u64>, Option<u64>)> {
+    let (range, total) = header.trim().strip_prefix("bytes")?.trim_start().split_once('/')?;
+    let (first, last) = range.split_once('-')?;
+    let (first, last) = (first.trim().parse().ok()?, last.trim().parse::<u64>().ok()?);
+    let total = match total.trim() {
+        "*" => None,
+        digits => Some(digits.parse().ok()?),
+    };
+    (first <= last && total.is_none_or(|total| last < total)).then(|| (first..last.saturating_add(1), total))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn content_range() {
+        let cases = [
+            ("bytes 0-4/10", Some((0..5, Some(10)))),
+            ("bytes 5-9/*", Some((5..10, None))),
+            ("bytes 5-10/10", None),
+            ("bytes 5-4/10", None),
+            ("bytes */10", None),
+            ("items 0-4/10", None),
+            ("bytes 0-4", None),
+            ("bytes -4-4/9", None),
+            ("", None),
+        ];
+        for (header, expected) in cases {
+            assert_eq!(parse_content_range(header), expected, "{header}");
+        }
+    }
+
+    #[test]
+    fn responses() {
+        let check = |status, header| check(status, header, &(5..9), Some(100));
+        assert_eq!(check(206, Some("bytes 5-8/100")), Ok(Body::Range));
+        assert_eq!(check(206, Some("bytes 5-8/*")), Ok(Body::Range));
+        assert_eq!(check(206, None), Ok(Body::Range));
+        assert_eq!(check(200, None), Ok(Body::Whole));
+        assert_eq!(check(404, None), Err(ResponseError::Status(404)));
+        assert_eq!(check(416, Some("bytes */100")), Err(ResponseError::Status(416)));
+        assert_eq!(
+            check(206, Some("bytes 5-8/99")),
+            Err(ResponseError::Changed { indexed: 100, found: 99 })
+        );
+        assert_eq!(
+            check(206, Some("bytes 4-8/100")),
+            Err(ResponseError::OtherRange { wanted_start: 5, wanted_end: 8, got_start: 4, got_end: 8 })
+        );
+        assert_eq!(check(206, Some("bytes what")), Err(ResponseError::MalformedContentRange));
+        assert!(check(503, None).unwrap_err().is_transient());
+        assert!(!check(404, None).unwrap_err().is_transient());
+    }
+}

@@ -1,0 +1,143 @@
+use std::collections::BTreeMap;
+
+use prefetch_index::plan::{Request as Planned, Want};
+use proptest::prelude::*;
+
+use super::*;
+
+/// One planned request of archive 0 that carries `spans`.
+fn planned(spans: &[Range<u64>]) -> (Vec<Planned>, Vec<Want>) {
+    let wants: Vec<_> = spans.iter().map(|span| Want { archive: 0, span: span.clone() }).collect();
+    let hull = spans.iter().map(|s| s.start).min().unwrap()..spans.iter().map(|s| s.end).max().unwrap();
+    (vec![Planned { archive: 0, span: hull, wants: (0..spans.len() as u32).collect() }], wants)
+}
+
+fn prefetch(scheduler: &mut Scheduler, spans: &[Range<u64>]) {
+    let (requests, wants) = planned(spans);
+    scheduler.prefetch(&requests, &wants);
+}
+
+fn sent(scheduler: &mut Scheduler) -> Vec<(Range<u64>, bool)> {
+    std::iter::from_fn(|| scheduler.next_to_send()).map(|send| (send.span, send.urgent)).collect()
+}
+
+#[test]
+fn a_demand_overtakes_queued_prefetches() {
+    let mut scheduler = Scheduler::new(1);
+    prefetch(&mut scheduler, &[0..10]);
+    prefetch(&mut scheduler, &[20..30]);
+    prefetch(&mut scheduler, &[40..50]);
+    assert_eq!(sent(&mut scheduler), [(0..10, false)]);
+    scheduler.demand(0, 42..44);
+    scheduler.demand(0, 60..70);
+    assert_eq!(sent(&mut scheduler), [(40..50, true), (60..70, true)]);
+    scheduler.supply(0, &[0; 10]).unwrap();
+    scheduler.finish(0).unwrap();
+    assert_eq!(sent(&mut scheduler), [(20..30, false)]);
+}
+
+#[test]
+fn bytes_are_usable_while_the_rest_arrives_and_dropped_once_read() {
+    let mut scheduler = Scheduler::new(4);
+    prefetch(&mut scheduler, &[10..12, 14..18]);
+    let id = scheduler.next_to_send().unwrap().id;
+    assert_eq!(scheduler.find(0, &(10..12)), Found::Coming(id));
+    assert_eq!(scheduler.supply(id, b"abc"), Ok(13));
+    assert_eq!(scheduler.find(0, &(10..12)), Found::Bytes(b"ab"));
+    assert_eq!(scheduler.find(0, &(14..18)), Found::Coming(id));
+    assert_eq!(scheduler.find(0, &(14..19)), Found::Nowhere);
+    scheduler.supply(id, b"defgh").unwrap();
+    scheduler.finish(id).unwrap();
+    assert_eq!(scheduler.find(0, &(14..18)), Found::Bytes(b"efgh"));
+    scheduler.release(0, &(10..12));
+    assert_eq!(scheduler.held(), 8);
+    scheduler.release(0, &(14..18));
+    assert_eq!((scheduler.held(), scheduler.find(0, &(14..18))), (0, Found::Nowhere));
+}
+
+#[test]
+fn a_second_reader_joins_the_first() {
+    let mut scheduler = Scheduler::new(4);
+    let first = scheduler.demand(3, 5..9);
+    assert_eq!(scheduler.demand(3, 5..9), first);
+    assert_eq!(sent(&mut scheduler), [(5..9, true)]);
+    assert_eq!(scheduler.demand(3, 5..9), first);
+    assert_eq!(sent(&mut scheduler), []);
+}
+
+#[test]
+fn a_response_of_the_wrong_length_is_refused() {
+    let mut scheduler = Scheduler::new(4);
+    let id = scheduler.demand(0, 0..4);
+    scheduler.next_to_send();
+    assert_eq!(scheduler.supply(id, b"abcde"), Err(SupplyError::TooLong { wanted: 4, got: 5 }));
+    scheduler.supply(id, b"abc").unwrap();
+    assert_eq!(scheduler.finish(id), Err(SupplyError::TooShort { wanted: 4, got: 3 }));
+    assert_eq!(scheduler.remaining(id), Some(3..4));
+    scheduler.fail(id);
+    assert_eq!(scheduler.find(0, &(0..2)), Found::Nowhere);
+    assert_eq!(scheduler.supply(id, b"d"), Err(SupplyError::Gone));
+}
+
+#[test]
+fn a_whole_archive_replaces_its_other_requests() {
+    let mut scheduler = Scheduler::new(4);
+    prefetch(&mut scheduler, &[10..20]);
+    prefetch(&mut scheduler, &[30..40]);
+    let asked = scheduler.next_to_send().unwrap().id;
+    let other = scheduler.next_to_send().unwrap().id;
+    assert_eq!(scheduler.became_whole(asked, 50), [other]);
+    assert_eq!(scheduler.supply(other, b"x"), Err(SupplyError::Gone));
+    scheduler.supply(asked, &[7; 50]).unwrap();
+    scheduler.finish(asked).unwrap();
+    assert_eq!(scheduler.find(0, &(30..40)), Found::Bytes(&[7; 10]));
+    assert_eq!(scheduler.demand(0, 45..50), asked);
+    scheduler.release(0, &(10..20));
+    scheduler.release(0, &(30..40));
+    assert_eq!(scheduler.held(), 50, "asking again would cost the whole archive");
+}
+
+#[test]
+fn reading_a_gap_does_not_drop_what_was_planned() {
+    let mut scheduler = Scheduler::new(4);
+    prefetch(&mut scheduler, &[0..2, 8..10]);
+    let id = scheduler.next_to_send().unwrap().id;
+    scheduler.supply(id, &[0; 10]).unwrap();
+    scheduler.finish(id).unwrap();
+    for gap in [2..4, 4..6, 6..8] {
+        assert!(matches!(scheduler.find(0, &gap), Found::Bytes(_)));
+        scheduler.release(0, &gap);
+    }
+    assert_eq!(scheduler.held(), 10);
+}
+
+proptest! {
+    /// Whatever is demanded and prefetched, in whatever order: no byte is asked for twice, and all that is wanted comes.
+    #[test]
+    fn no_byte_twice_and_none_forgotten(
+        steps in prop::collection::vec((any::<bool>(), prop::collection::btree_set(0u64..40, 1..6)), 1..12),
+    ) {
+        let mut scheduler = Scheduler::new(100);
+        let mut asked: BTreeMap<u64, u32> = BTreeMap::new();
+        for (urgent, members) in steps {
+            // Member n is the ten bytes from 10 n on.
+            let spans: Vec<_> = members.iter().map(|n| n * 10..n * 10 + 10).collect();
+            if urgent {
+                for span in &spans {
+                    scheduler.demand(0, span.clone());
+                }
+            } else {
+                prefetch(&mut scheduler, &spans);
+            }
+            while let Some(send) = scheduler.next_to_send() {
+                for byte in send.span {
+                    *asked.entry(byte).or_default() += 1;
+                }
+            }
+            for span in spans {
+                prop_assert!(!matches!(scheduler.find(0, &span), Found::Nowhere));
+            }
+        }
+        prop_assert!(asked.values().all(|times| *times == 1));
+    }
+}

@@ -1,0 +1,173 @@
+//! The directory tree: what is mounted where, without a byte of content.
+//!
+//! Archives are added whole and never taken away; a path that two archives share belongs to the later one, as when
+//! wheels are unpacked over each other. Names are looked up here once: the Emscripten side keeps its own nodes after.
+
+use std::collections::BTreeMap;
+
+use prefetch_index::index::{Archive, Install};
+
+/// Number of a node of the tree, stable for the life of the [`Tree`].
+pub type Ino = u32;
+
+/// The root that becomes Python's site-packages.
+pub const SITE_PACKAGES: Ino = 0;
+/// The root that becomes the folder of shared libraries, `/usr/lib`.
+pub const SHARED_LIBRARIES: Ino = 1;
+
+/// A member by position: archive, and member within it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct MemberId {
+    /// Position among the mounted archives.
+    pub archive: u32,
+    /// Position in the archive's members.
+    pub member: u32,
+}
+
+/// What a node is.
+#[derive(Debug)]
+pub enum Node {
+    /// A folder and its children by name.
+    Directory(BTreeMap<Box<str>, Ino>),
+    /// A file whose bytes are a member of an archive.
+    Member(MemberId),
+    /// A file made at mount time, such as `INSTALLER` in a `.dist-info`.
+    Inline(Box<[u8]>),
+}
+
+/// All mounted archives as two trees.
+#[derive(Debug)]
+pub struct Tree {
+    nodes: Vec<Node>,
+}
+
+impl Default for Tree {
+    fn default() -> Self {
+        Self { nodes: vec![Node::Directory(BTreeMap::new()), Node::Directory(BTreeMap::new())] }
+    }
+}
+
+impl Tree {
+    /// The node `ino`, if there is one.
+    pub fn node(&self, ino: Ino) -> Option<&Node> {
+        self.nodes.get(ino as usize)
+    }
+
+    /// Children of the folder `ino` in name order; nothing when it is not a folder.
+    pub fn children(&self, ino: Ino) -> impl Iterator<Item = (&str, Ino)> {
+        let children = match self.node(ino) {
+            Some(Node::Directory(children)) => Some(children),
+            _ => None,
+        };
+        children.into_iter().flatten().map(|(name, ino)| (&**name, *ino))
+    }
+
+    /// The node at `path` (components joined by `/`) below `root`.
+    pub fn lookup(&self, root: Ino, path: &str) -> Option<Ino> {
+        path.split('/').filter(|name| !name.is_empty()).try_fold(root, |ino, name| match self.node(ino)? {
+            Node::Directory(children) => children.get(name).copied(),
+            _ => None,
+        })
+    }
+
+    /// Adds every installable member of `archive`, which is number `id` among the archives.
+    pub fn add_archive(&mut self, id: u32, archive: &Archive) {
+        let root = root_of(archive.install);
+        for (position, member) in (0u32..).zip(&archive.members) {
+            if let Some(path) = archive.install_path(member) {
+                self.add_file(root, path, Node::Member(MemberId { archive: id, member: position }));
+            }
+        }
+    }
+
+    /// Puts a file of the given content at `path` below `root`, in the place of what is there.
+    pub fn add_inline(&mut self, root: Ino, path: &str, content: &[u8]) {
+        self.add_file(root, path, Node::Inline(content.into()));
+    }
+
+    fn add_file(&mut self, root: Ino, path: &str, file: Node) {
+        let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+        let Some(parent) = self.make_folders(root, folder) else { return };
+        match self.child(parent, name) {
+            // A folder stays a folder: unpacking would fail there, and what is below it is still wanted.
+            Some(ino) if matches!(self.nodes[ino as usize], Node::Directory(_)) => {}
+            Some(ino) => self.nodes[ino as usize] = file,
+            None => {
+                self.insert(parent, name, file);
+            }
+        }
+    }
+
+    /// The folder at `path`, made if missing; `None` when a component is a file.
+    fn make_folders(&mut self, root: Ino, path: &str) -> Option<Ino> {
+        path.split('/').filter(|name| !name.is_empty()).try_fold(root, |parent, name| match self.child(parent, name) {
+            Some(ino) => matches!(self.nodes[ino as usize], Node::Directory(_)).then_some(ino),
+            None => Some(self.insert(parent, name, Node::Directory(BTreeMap::new()))),
+        })
+    }
+
+    fn child(&self, parent: Ino, name: &str) -> Option<Ino> {
+        match &self.nodes[parent as usize] {
+            Node::Directory(children) => children.get(name).copied(),
+            _ => None,
+        }
+    }
+
+    fn insert(&mut self, parent: Ino, name: &str, node: Node) -> Ino {
+        // An index is refused long before it names 2^32 files: its size is limited when it is decoded.
+        let ino = self.nodes.len() as Ino;
+        self.nodes.push(node);
+        if let Node::Directory(children) = &mut self.nodes[parent as usize] {
+            children.insert(name.into(), ino);
+        }
+        ino
+    }
+}
+
+/// The root below which an archive's members appear.
+pub fn root_of(install: Install) -> Ino {
+    match install {
+        Install::SitePackages => SITE_PACKAGES,
+        Install::SharedLibraries => SHARED_LIBRARIES,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tree(files: &[&str]) -> Tree {
+        let mut tree = Tree::default();
+        for (i, path) in (0u32..).zip(files) {
+            tree.add_file(SITE_PACKAGES, path, Node::Member(MemberId { archive: 0, member: i }));
+        }
+        tree
+    }
+
+    fn member(tree: &Tree, path: &str) -> Option<u32> {
+        match tree.node(tree.lookup(SITE_PACKAGES, path)?)? {
+            Node::Member(id) => Some(id.member),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn folders_are_implied_and_children_sorted() {
+        let tree = tree(&["b/x.py", "a/y/z.py", "b/a.py"]);
+        let names = |ino| tree.children(ino).map(|(name, _)| name.to_owned()).collect::<Vec<_>>();
+        assert_eq!(names(SITE_PACKAGES), ["a", "b"]);
+        assert_eq!(names(tree.lookup(SITE_PACKAGES, "b").unwrap()), ["a.py", "x.py"]);
+        assert_eq!(names(SHARED_LIBRARIES), [""; 0]);
+        assert_eq!(member(&tree, "a/y/z.py"), Some(1));
+        assert_eq!(member(&tree, "a/y"), None);
+        assert_eq!(tree.lookup(SITE_PACKAGES, "a/y/z.py/w"), None);
+    }
+
+    #[test]
+    fn the_later_archive_wins_and_folders_are_not_replaced() {
+        let mut tree = tree(&["p/__init__.py", "p/__init__.py", "p", "p/__init__.py/x"]);
+        assert_eq!(member(&tree, "p/__init__.py"), Some(1));
+        tree.add_inline(SITE_PACKAGES, "p/__init__.py", b"!");
+        assert!(matches!(tree.node(tree.lookup(SITE_PACKAGES, "p/__init__.py").unwrap()), Some(Node::Inline(_))));
+    }
+}
