@@ -1,2 +1,69 @@
-//! Placeholder.
-fn main() {}
+//! `cargo xtask`: set-up, build, demo, test and bench of wheelfs.
+//!
+//! The only place in the project that installs or downloads anything. Everything it fetches comes from a package
+//! registry through that registry's own client, is checked against a pinned hash, and is kept in a cache outside the
+//! clone, so that a second run starts in seconds.
+
+mod apt;
+mod bench;
+mod browser;
+mod build;
+mod cache;
+mod demo;
+mod distribution;
+mod npm;
+mod package;
+mod parts;
+mod pip;
+mod setup;
+mod step;
+mod test;
+mod toolchain;
+mod typescript;
+mod wasm;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(
+    name = "cargo xtask",
+    about = "Set-up, build, demo, test and bench of wheelfs",
+    version
+)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Fetch and verify everything the other commands need.
+    Setup,
+    /// Write target/npm/wheelfs-VERSION.tgz and target/release/prefetch-index.
+    Build,
+    /// Run the same Python eagerly and lazily over a slow line, print both, and serve the page.
+    Demo(demo::Options),
+    /// Everything that must pass before a change is merged.
+    Test,
+    /// Measure strategies against each other in headless Chromium over a shaped line.
+    Bench(bench::Options),
+}
+
+fn main() -> ExitCode {
+    let result = match Arguments::parse().command {
+        Command::Setup => setup::run().map(|_| ()),
+        Command::Build => build::run().map(|_| ()),
+        Command::Demo(options) => demo::run(&options),
+        Command::Test => test::run(),
+        Command::Bench(options) => bench::run(&options),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

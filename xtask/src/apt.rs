@@ -1,0 +1,73 @@
+//! Debian's packages: the browser, and a Rust that carries the source of its standard library.
+
+use std::{
+    env, fs,
+    path::PathBuf,
+    process::{Command, Stdio},
+};
+
+use anyhow::{Context, Result, bail};
+
+use crate::step;
+
+/// Installs packages, or says in one line how a person can.
+pub(crate) fn install(packages: &[&str]) -> Result<()> {
+    let advice = format!("install them with: apt-get install {}", packages.join(" "));
+    if on_path("apt-get").is_none() {
+        bail!(
+            "{} are missing and there is no apt-get here: install them your system's way",
+            packages.join(", ")
+        );
+    }
+    let privilege: &[&str] = if is_root() {
+        &[]
+    } else if may_sudo() {
+        &["sudo", "-n"]
+    } else {
+        bail!(
+            "{} are missing, and this user is neither root nor may sudo: {advice}",
+            packages.join(", ")
+        );
+    };
+    eprintln!("    apt-get install {}", packages.join(" "));
+    step::run_quietly(&mut apt_get(privilege, &["update", "-qq"])).context(advice.clone())?;
+    let install = ["install", "-qq", "-y", "--no-install-recommends"];
+    step::run_quietly(apt_get(privilege, &install).args(packages)).context(advice)?;
+    Ok(())
+}
+
+/// The full path of a program that the PATH knows.
+pub(crate) fn on_path(program: &str) -> Option<PathBuf> {
+    env::split_paths(&env::var_os("PATH")?)
+        .map(|folder| folder.join(program))
+        .find(|path| path.is_file())
+}
+
+fn apt_get(privilege: &[&str], arguments: &[&str]) -> Command {
+    let words: Vec<_> = privilege
+        .iter()
+        .chain(&["env", "DEBIAN_FRONTEND=noninteractive", "apt-get"])
+        .collect();
+    let mut command = Command::new(words[0]);
+    command.args(&words[1..]).args(arguments);
+    command
+}
+
+fn is_root() -> bool {
+    fs::read_to_string("/proc/self/status").is_ok_and(|status| {
+        status.lines().any(|line| {
+            line.strip_prefix("Uid:")
+                .is_some_and(|ids| ids.split_whitespace().nth(1) == Some("0"))
+        })
+    })
+}
+
+fn may_sudo() -> bool {
+    Command::new("sudo")
+        .args(["-n", "true"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
+}

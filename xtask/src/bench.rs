@@ -1,0 +1,84 @@
+//! `cargo xtask bench`: builds, then hands over to the bench in `tests/`.
+
+use std::{path::PathBuf, process::Command};
+
+use anyhow::Result;
+use clap::Args;
+
+use crate::{build, cache, demo, step, step::step};
+
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Python file in demo-site/apps, without its extension.
+    #[arg(long, default_value = "pandas")]
+    app: String,
+    /// Pyodide version.
+    #[arg(long, default_value = "0.27.7")]
+    pyodide: String,
+    /// Round trip of the line in milliseconds; 0 leaves the line as it is.
+    #[arg(long, default_value = "200")]
+    rtt: String,
+    /// Downstream rate of the line in Mbit/s; 0 leaves the line as it is.
+    #[arg(long, default_value = "20")]
+    down: String,
+    /// Some of eager, eager-seq, naive, ranges; separated by commas, run in turn in every round.
+    #[arg(long, default_value = "eager,ranges")]
+    strategies: String,
+    #[arg(long, default_value = "3")]
+    rounds: String,
+    /// Where to write the figures.
+    #[arg(long)]
+    json: Option<PathBuf>,
+}
+
+pub(crate) fn run(options: &Options) -> Result<()> {
+    let ready = build::run()?;
+    if options
+        .strategies
+        .split(',')
+        .any(|strategy| strategy == "ranges")
+    {
+        demo::index(&ready, &options.app, &options.pyodide)?;
+    }
+    step("bench: Chromium over the shaped line", || {
+        let mut command = bench_command();
+        command.args([
+            "--app",
+            &options.app,
+            "--pyodide",
+            &options.pyodide,
+            "--rtt",
+            &options.rtt,
+        ]);
+        command.args([
+            "--down",
+            &options.down,
+            "--strategies",
+            &options.strategies,
+            "--rounds",
+            &options.rounds,
+        ]);
+        if let Some(json) = &options.json {
+            command.arg("--json").arg(std::path::absolute(json)?);
+        }
+        step::run(&mut command)
+    })
+}
+
+/// `cargo run` of the bench, up to its own arguments.
+pub(crate) fn bench_command() -> Command {
+    let mut command = Command::new("cargo");
+    command.current_dir(cache::root());
+    command.args([
+        "run",
+        "--quiet",
+        "--locked",
+        "--release",
+        "--package",
+        "wheelfs-tests",
+        "--bin",
+        "bench",
+        "--",
+    ]);
+    command
+}

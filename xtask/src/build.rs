@@ -1,0 +1,53 @@
+//! `cargo xtask build`: the npm package and the command line.
+
+use std::{fs, process::Command};
+
+use anyhow::Result;
+
+use crate::{cache, package, setup, setup::Ready, step, step::step, typescript, wasm};
+
+pub(crate) fn run() -> Result<Ready> {
+    let ready = setup::run()?;
+    let target = cache::root().join("target");
+    let folder = target.join("npm/wheelfs");
+    let module = step("vfs: compile for wasm32-unknown-unknown", || {
+        wasm::compile(ready.toolchain)
+    })?;
+    if folder.exists() {
+        fs::remove_dir_all(&folder)?;
+    }
+    fs::create_dir_all(&folder)?;
+    step("vfs: wasm-bindgen and wasm-opt", || {
+        wasm::bind(&module, &folder)?;
+        wasm::optimise(&ready.places, &folder)
+    })?;
+    step("npm package: types from JSDoc, manifest, tarball", || {
+        package::copy_edge(&folder)?;
+        typescript::declare(&ready.places, &folder)?;
+        package::describe(&folder)?;
+        let tarball = package::pack(&folder)?;
+        eprintln!(
+            "    {}",
+            tarball
+                .strip_prefix(cache::root())
+                .unwrap_or(&tarball)
+                .display()
+        );
+        Ok(())
+    })?;
+    step("site: what a page downloads, and its size", || {
+        package::publish(&folder, &target.join("site/wheelfs"))
+    })?;
+    step("prefetch-index: target/release/prefetch-index", || {
+        let mut cargo = Command::new("cargo");
+        cargo
+            .current_dir(cache::root())
+            .args(["build", "--quiet", "--locked", "--release"]);
+        // Scripts rely on this path, so a CARGO_TARGET_DIR of the caller does not move it.
+        cargo
+            .args(["--package", "prefetch-index", "--target-dir"])
+            .arg(&target);
+        step::run(&mut cargo)
+    })?;
+    Ok(ready)
+}

@@ -1,0 +1,132 @@
+//! The npm package: the wasm module and the JavaScript edge, as `npm pack` ships them.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, Result, bail};
+use serde_json::json;
+
+use crate::{cache, setup, step};
+
+/// What a page may download of wheelfs itself, in bytes of brotli: start-up time on every visit.
+const WASM_LIMIT: u64 = 150_000;
+const JS_LIMIT: u64 = 12_000;
+
+/// Copies the JavaScript edge into the package's folder.
+pub(crate) fn copy_edge(folder: &Path) -> Result<()> {
+    for file in fs::read_dir(cache::root().join("vfs/js"))? {
+        let path = file?.path();
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        let ships =
+            name.ends_with(".d.mts") || name.ends_with(".mjs") && !name.ends_with(".test.mjs");
+        if ships {
+            fs::copy(&path, folder.join(name))?;
+        }
+    }
+    if !folder.join("index.mjs").exists() {
+        bail!("vfs/js/index.mjs, the package's entry, is missing");
+    }
+    Ok(())
+}
+
+/// Adds the manifest, the licences and the README.
+pub(crate) fn describe(folder: &Path) -> Result<()> {
+    let manifest = json!({
+        "name": "wheelfs",
+        "version": env!("CARGO_PKG_VERSION"),
+        "description": "A lazy remote filesystem for Pyodide",
+        "license": "MIT OR Apache-2.0",
+        "type": "module",
+        "main": "./index.mjs",
+        "types": "./index.d.mts",
+        "exports": {
+            ".": { "types": "./index.d.mts", "default": "./index.mjs" },
+            "./wheelfs_bg.wasm": "./wheelfs_bg.wasm",
+            "./package.json": "./package.json"
+        },
+        "sideEffects": false,
+        "keywords": ["pyodide", "python", "wasm", "jspi", "filesystem"]
+    });
+    fs::write(folder.join("package.json"), format!("{manifest:#}\n"))?;
+    for name in ["LICENSE-MIT", "LICENSE-APACHE", "README.md"] {
+        let source = cache::root().join(name);
+        if source.exists() {
+            fs::copy(source, folder.join(name))?;
+        }
+    }
+    Ok(())
+}
+
+/// Packs the folder; returns the tarball.
+pub(crate) fn pack(folder: &Path) -> Result<PathBuf> {
+    let beside = folder
+        .parent()
+        .context("the package's folder has no parent")?;
+    step::run_quietly(
+        Command::new("npm")
+            .current_dir(folder)
+            .args([
+                "pack",
+                "--ignore-scripts",
+                "--loglevel=error",
+                "--pack-destination",
+            ])
+            .arg(beside),
+    )?;
+    let tarball = beside.join(format!("wheelfs-{}.tgz", env!("CARGO_PKG_VERSION")));
+    if !tarball.exists() {
+        bail!("npm pack ran, but {} is not there", tarball.display());
+    }
+    Ok(tarball)
+}
+
+/// Copies what a page downloads into `site`, with `.br` beside it, and holds its size against the limits.
+pub(crate) fn publish(folder: &Path, site: &Path) -> Result<()> {
+    if site.exists() {
+        fs::remove_dir_all(site)?;
+    }
+    fs::create_dir_all(site)?;
+    let mut files = Vec::new();
+    for file in fs::read_dir(folder)? {
+        let path = file?.path();
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        if name.ends_with(".mjs") || name.ends_with(".js") || name.ends_with(".wasm") {
+            let copy = site.join(name);
+            fs::copy(&path, &copy)?;
+            files.push(copy);
+        }
+    }
+    setup::brotli(&files)?;
+    let (mut wasm, mut js) = (0, 0);
+    for file in &files {
+        let bytes = fs::metadata(setup::brotli_name(file))?.len();
+        *(if file
+            .extension()
+            .is_some_and(|extension| extension == "wasm")
+        {
+            &mut wasm
+        } else {
+            &mut js
+        }) += bytes;
+    }
+    eprintln!(
+        "    wasm {wasm} of {WASM_LIMIT} bytes, JavaScript {js} of {JS_LIMIT} bytes (brotli)"
+    );
+    if wasm > WASM_LIMIT || js > JS_LIMIT {
+        bail!(
+            "wheelfs itself is too large for a page: wasm {wasm} (limit {WASM_LIMIT}), JavaScript {js} (limit {JS_LIMIT}) bytes of brotli"
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,71 @@
+//! The pinned parts (`parts.toml`), and where set-up has put them (`target/parts.json`, read by `wheelfs-tests`).
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+
+use crate::cache;
+
+/// The text of `parts.toml`; hashed into the stamps, so that a changed pin is fetched again.
+pub(crate) const PINS: &str = include_str!("../parts.toml");
+
+#[derive(Deserialize)]
+pub(crate) struct Pins {
+    pub(crate) bundle: Bundle,
+    pub(crate) wheels: Wheels,
+}
+
+/// A wheel that carries a distribution's wheels.
+#[derive(Deserialize)]
+pub(crate) struct Bundle {
+    pub(crate) pyodide: String,
+    pub(crate) requirement: String,
+    pub(crate) sha256: String,
+    pub(crate) folder: String,
+}
+
+/// Wheels that PyPI itself has for a Pyodide ABI.
+#[derive(Deserialize)]
+pub(crate) struct Wheels {
+    pub(crate) pyodide: String,
+    pub(crate) python: String,
+    pub(crate) abi: String,
+    pub(crate) platform: String,
+    pub(crate) packages: Vec<Wheel>,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Wheel {
+    pub(crate) name: String,
+    pub(crate) version: String,
+    pub(crate) file_name: String,
+    pub(crate) sha256: String,
+}
+
+pub(crate) fn pins() -> Result<Pins> {
+    toml::from_str(PINS).context("xtask/parts.toml does not parse")
+}
+
+/// Where everything is on this machine.
+#[derive(Serialize)]
+pub(crate) struct Places {
+    /// Node 26, which has JSPI.
+    pub(crate) node: PathBuf,
+    /// The folder of npm packages: binaryen, typescript, …
+    pub(crate) node_modules: PathBuf,
+    pub(crate) chromium: PathBuf,
+    pub(crate) chromedriver: PathBuf,
+    /// Pyodide version → a folder as a site serves it: runtime, lock file, wheels, and `.br` beside what compresses.
+    pub(crate) pyodide: BTreeMap<String, PathBuf>,
+}
+
+impl Places {
+    /// Hands the places over to the test harness.
+    pub(crate) fn write(&self) -> Result<()> {
+        cache::write(
+            &cache::root().join("target/parts.json"),
+            &serde_json::to_vec_pretty(self)?,
+        )
+    }
+}

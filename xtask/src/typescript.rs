@@ -1,0 +1,67 @@
+//! TypeScript over plain JavaScript: checks the JSDoc types and writes the declarations from them.
+
+use std::{fs, path::Path, process::Command};
+
+use anyhow::Result;
+use serde_json::{Value, json};
+
+use crate::{cache, parts::Places, step};
+
+/// Checks the package's modules and writes their `.d.mts` beside them.
+pub(crate) fn declare(places: &Places, package: &Path) -> Result<()> {
+    let mut options = options(places);
+    options["declaration"] = true.into();
+    options["emitDeclarationOnly"] = true.into();
+    compile(
+        places,
+        "package",
+        &json!({ "compilerOptions": options, "include": [package.join("*.mjs")] }),
+    )
+}
+
+/// Checks every module in the clone that does not ship: page, recorder, tests.
+pub(crate) fn check(places: &Places) -> Result<()> {
+    let root = cache::root();
+    let mut options = options(places);
+    options["noEmit"] = true.into();
+    let include = [
+        "demo-site/**/*.mjs",
+        "prefetch-index/**/*.mjs",
+        "tests/**/*.mjs",
+    ]
+    .map(|glob| root.join(glob));
+    compile(
+        places,
+        "clone",
+        &json!({ "compilerOptions": options, "include": include }),
+    )
+}
+
+fn compile(places: &Places, name: &str, config: &Value) -> Result<()> {
+    let folder = cache::root().join("target/tsc");
+    fs::create_dir_all(&folder)?;
+    let file = folder.join(format!("tsconfig.{name}.json"));
+    fs::write(&file, format!("{config:#}"))?;
+    step::run(
+        Command::new(&places.node)
+            .arg(places.node_modules.join("typescript/bin/tsc"))
+            .args(["--pretty", "false", "--project"])
+            .arg(&file),
+    )
+}
+
+fn options(places: &Places) -> Value {
+    let modules = &places.node_modules;
+    json!({
+        "allowJs": true,
+        "checkJs": true,
+        "strict": true,
+        "target": "esnext",
+        "module": "nodenext",
+        "lib": ["esnext", "dom", "dom.iterable", "webworker.importscripts"],
+        "types": ["node"],
+        "typeRoots": [modules.join("@types")],
+        "paths": { "pyodide": [modules.join("pyodide-0.27.7/pyodide.d.ts")] },
+        "skipLibCheck": true
+    })
+}

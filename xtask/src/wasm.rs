@@ -1,0 +1,69 @@
+//! The wasm module: compiled, bound to JavaScript, optimised.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, Result};
+use wasm_bindgen_cli_support::Bindgen;
+
+use crate::{
+    parts::Places,
+    step,
+    toolchain::{TARGET, Toolchain},
+};
+
+/// Compiles the package `vfs`; returns the module as rustc wrote it.
+pub(crate) fn compile(toolchain: Toolchain) -> Result<PathBuf> {
+    step::run(toolchain.cargo_build().args(["--package", "vfs", "--lib"]))?;
+    Ok(toolchain.target_dir().join(TARGET).join("wasm/vfs.wasm"))
+}
+
+/// Writes `wheelfs.js`, `wheelfs.d.ts` and `wheelfs_bg.wasm` into `folder`.
+pub(crate) fn bind(module: &Path, folder: &Path) -> Result<()> {
+    Bindgen::new()
+        .input_path(module)
+        .out_name("wheelfs")
+        .web(true)?
+        .typescript(true)
+        .remove_name_section(true)
+        .remove_producers_section(true)
+        .generate(folder)
+        .context("wasm-bindgen refuses the module")?;
+    // Internal to the package: the public types are those of index.d.mts.
+    let raw = folder.join("wheelfs_bg.wasm.d.ts");
+    if raw.exists() {
+        fs::remove_file(raw)?;
+    }
+    Ok(())
+}
+
+/// Makes the module in `folder` as small as binaryen can.
+pub(crate) fn optimise(places: &Places, folder: &Path) -> Result<()> {
+    let module = folder.join("wheelfs_bg.wasm");
+    let partial = folder.join("wheelfs_bg.wasm.partial");
+    step::run_quietly(
+        Command::new(&places.node)
+            .arg(places.node_modules.join("binaryen/bin/wasm-opt"))
+            .args(["-Oz", "--strip-debug", "--strip-producers"])
+            // What rustc emits for wasm32-unknown-unknown since 1.82 (LLVM 19's "generic" processor), and nothing that
+            // a browser with JSPI lacks.
+            .args([
+                "--enable-bulk-memory",
+                "--enable-mutable-globals",
+                "--enable-multivalue",
+            ])
+            .args([
+                "--enable-nontrapping-float-to-int",
+                "--enable-reference-types",
+                "--enable-sign-ext",
+            ])
+            .arg(&module)
+            .arg("--output")
+            .arg(&partial),
+    )?;
+    fs::rename(partial, module)?;
+    Ok(())
+}
