@@ -1,0 +1,450 @@
+//! The index: which archives there are, where every member lies in them, and what a program reads in which order.
+//!
+//! Everything else in the system knows only this structure. The command line builds one from wheels and traces;
+//! a browser without a build step builds the same from central directories with [`Archive::from_central_directory`].
+
+use std::ops::Range;
+
+use serde::{Deserialize, Serialize};
+
+use thiserror::Error;
+
+pub use crate::zip::Method;
+use crate::zip::{self, CentralDirectory, EntryKind, ZipError, check_name, name_conflicts};
+
+/// Archives, members and access order for one site.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Index {
+    /// Version of Pyodide the index was built for, `"0.27.7"`; empty: any.
+    pub pyodide: String,
+    /// Python's `X.Y` version, `"3.12"`; empty: any.
+    pub python: String,
+    /// Wheels and library archives; everything below refers to them by position.
+    pub archives: Vec<Archive>,
+    /// What an import, or an application outside its imports, reads.
+    pub groups: Vec<Group>,
+    /// One per recorded program.
+    pub entries: Vec<EntryPoint>,
+}
+
+/// One wheel, or one zip of shared libraries.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Archive {
+    /// Package name as in Pyodide's lock file, `"python-dateutil"`.
+    pub name: String,
+    /// Package version.
+    pub version: String,
+    /// Absolute, or relative to the base URL the runtime chose.
+    pub url: String,
+    /// Length of the archive in bytes.
+    pub len: u64,
+    /// SHA-256 of the whole archive, when known.
+    pub sha256: Option<[u8; 32]>,
+    /// Where the members go.
+    pub install: Install,
+    /// Module names the package provides (`imports` of the lock file).
+    pub imports: Vec<String>,
+    /// Lock names of the packages it needs.
+    pub depends: Vec<String>,
+    /// Files and symlinks, sorted by `header_offset`; folders are implied by paths.
+    pub members: Vec<Member>,
+}
+
+/// Where an archive's members are installed (`install_dir` of Pyodide's lock file).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Install {
+    /// `site`: Python's site-packages.
+    SitePackages,
+    /// `dynlib`: the folder of shared libraries, `/usr/lib`.
+    SharedLibraries,
+}
+
+/// One file or symlink of an archive.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Member {
+    /// Name inside the archive: relative, `/` between components, no `.` or `..`.
+    pub path: String,
+    /// File or symlink (whose bytes are the target).
+    pub kind: MemberKind,
+    /// Any execute bit was set.
+    pub executable: bool,
+    /// Modification time, seconds since 1970.
+    pub mtime: i64,
+    /// Start of the local header, bytes from the start of the archive.
+    pub header_offset: u64,
+    /// Start of the member's bytes, past the local header; `None` when only the central directory was read.
+    pub data_offset: Option<u64>,
+    /// End (exclusive) of the bytes to fetch: the data's end once `data_offset` is known, else the next local header or
+    /// the central directory.
+    pub span_end: u64,
+    /// Bytes in the archive.
+    pub compressed_len: u64,
+    /// Bytes after decoding.
+    pub len: u64,
+    /// How the bytes are compressed.
+    pub method: Method,
+    /// CRC-32 of the decoded bytes.
+    pub crc32: u32,
+    /// File names of the shared libraries this one needs (`dylink.0` NEEDED); empty when not a library or not yet read.
+    pub needed: Vec<String>,
+}
+
+/// What a member is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum MemberKind {
+    /// An ordinary file.
+    File,
+    /// A symbolic link; the member's bytes are its target.
+    Symlink,
+}
+
+/// What one import, or one application outside its imports, reads beyond its parents, in order of first access.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Group {
+    /// Module name, or the entry point's name for what is read outside imports.
+    pub name: String,
+    /// Positions in [`Index::groups`] of groups this one builds on; always smaller than its own.
+    pub parents: Vec<u32>,
+    /// Members in order of first access.
+    pub reads: Vec<Read>,
+}
+
+/// A stretch of one member that was read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Read {
+    /// Position in [`Index::archives`].
+    pub archive: u32,
+    /// Position in [`Archive::members`].
+    pub member: u32,
+    /// Decoded bytes of the member; the whole member is `0..len`.
+    pub range: Range<u64>,
+}
+
+/// One recorded program.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EntryPoint {
+    /// The trace file's stem.
+    pub name: String,
+    /// Positions in [`Index::groups`], in the order they start.
+    pub groups: Vec<u32>,
+}
+
+impl Member {
+    /// Bytes of the archive to fetch for this member: its data, with the local header before it while that has not been read.
+    pub fn span(&self) -> Range<u64> {
+        self.data_offset.unwrap_or(self.header_offset)..self.span_end
+    }
+
+    /// Reads the local header at the start of `local` (the bytes from `header_offset` on), checks that it agrees with the
+    /// central directory, and narrows the member to its data. Returns the data's offset in the archive.
+    pub fn locate(&mut self, local: &[u8]) -> Result<u64, ZipError> {
+        let limit = self
+            .data_offset
+            .map_or(self.span_end, |offset| offset + self.compressed_len);
+        let offset = zip::data_offset(
+            local,
+            self.header_offset,
+            &self.path,
+            self.method,
+            self.compressed_len,
+            limit,
+        )?;
+        self.data_offset = Some(offset);
+        self.span_end = offset + self.compressed_len;
+        Ok(offset)
+    }
+
+    /// Whether the name is that of a shared library: `.so`, or `.so.1.2` (Pyodide's `SHAREDLIB_REGEX`).
+    pub fn is_shared_library(&self) -> bool {
+        let name = self.path.rsplit('/').next().unwrap_or_default();
+        name.match_indices(".so").any(|(at, _)| {
+            name[at + 3..].split('.').enumerate().all(|(i, part)| {
+                if i == 0 {
+                    part.is_empty()
+                } else {
+                    !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit())
+                }
+            })
+        })
+    }
+}
+
+/// What in an [`Index`] contradicts something else in it. Numbers are positions in the index's lists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum IndexError {
+    /// A member cannot lie, or be named, as it says.
+    #[error("archive {archive}, {problem}")]
+    Member {
+        /// The archive.
+        archive: u32,
+        /// Which member, and what is wrong.
+        problem: MemberProblem,
+    },
+    /// A group builds on itself or on a later one.
+    #[error("group {group} builds on group {parent}")]
+    Parent {
+        /// The group.
+        group: u32,
+        /// Its parent.
+        parent: u32,
+    },
+    /// A read is not within a member.
+    #[error("group {group}, read {read} is not within a member")]
+    Read {
+        /// The group.
+        group: u32,
+        /// Position of the read in it.
+        read: u32,
+    },
+    /// An entry point names a group that does not exist.
+    #[error("entry {entry} names group {group}")]
+    EntryGroup {
+        /// The entry point.
+        entry: u32,
+        /// The group it names.
+        group: u32,
+    },
+}
+
+/// What is wrong with a member of an [`Archive`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum MemberProblem {
+    /// Not a plain relative path, or in conflict with another member's.
+    #[error("member {member}: unusable path")]
+    Name {
+        /// Position in the archive.
+        member: u32,
+    },
+    /// Overlaps another member, is out of order, or ends past the archive.
+    #[error("member {member}: impossible place in the archive")]
+    Span {
+        /// Position in the archive.
+        member: u32,
+    },
+    /// The lengths do not go together.
+    #[error("member {member}: impossible lengths")]
+    Length {
+        /// Position in the archive.
+        member: u32,
+    },
+}
+
+/// What the lock file, or the caller, knows about an archive beyond its bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ArchiveInfo {
+    /// See [`Archive::name`].
+    pub name: String,
+    /// See [`Archive::version`].
+    pub version: String,
+    /// See [`Archive::url`].
+    pub url: String,
+    /// See [`Archive::sha256`].
+    pub sha256: Option<[u8; 32]>,
+    /// See [`Archive::install`].
+    pub install: Install,
+    /// See [`Archive::imports`].
+    pub imports: Vec<String>,
+    /// See [`Archive::depends`].
+    pub depends: Vec<String>,
+}
+
+impl Archive {
+    /// An archive whose members are known from its central directory alone: no `data_offset`, no `needed`. Folders and
+    /// refused members are left out.
+    pub fn from_central_directory(info: ArchiveInfo, directory: CentralDirectory) -> Archive {
+        let members = directory.entries.into_iter().filter_map(|entry| {
+            let kind = match entry.kind {
+                EntryKind::Directory => return None,
+                EntryKind::File => MemberKind::File,
+                EntryKind::Symlink => MemberKind::Symlink,
+            };
+            Some(Member {
+                path: entry.name,
+                kind,
+                executable: entry.mode.is_some_and(|mode| mode & 0o111 != 0),
+                mtime: entry.mtime,
+                header_offset: entry.header_offset,
+                data_offset: None,
+                span_end: entry.span_end,
+                compressed_len: entry.compressed_len,
+                len: entry.len,
+                method: entry.method,
+                crc32: entry.crc32,
+                needed: Vec::new(),
+            })
+        });
+        let members = members.collect();
+        let ArchiveInfo {
+            name,
+            version,
+            url,
+            sha256,
+            install,
+            imports,
+            depends,
+        } = info;
+        Archive {
+            name,
+            version,
+            url,
+            len: directory.archive_len,
+            sha256,
+            install,
+            imports,
+            depends,
+            members,
+        }
+    }
+
+    fn validate(&self) -> Result<(), MemberProblem> {
+        let names: Vec<_> = self
+            .members
+            .iter()
+            .map(|member| (member.path.as_str(), false))
+            .collect();
+        if let Some(&(at, _)) = name_conflicts(&names).first() {
+            return Err(MemberProblem::Name { member: at as u32 });
+        }
+        let mut previous_end = 0;
+        for (member, number) in self.members.iter().zip(0..) {
+            if check_name(&member.path).is_err() || member.path.ends_with('/') {
+                return Err(MemberProblem::Name { member: number });
+            }
+            let data = member.data_offset.unwrap_or(member.header_offset);
+            let data_end = data.checked_add(member.compressed_len);
+            let ends = if member.data_offset.is_some() {
+                data_end == Some(member.span_end)
+            } else {
+                data_end.is_some_and(|end| end <= member.span_end)
+            };
+            let in_order = previous_end <= member.header_offset && member.header_offset <= data;
+            if !ends || !in_order || member.span_end > self.len {
+                return Err(MemberProblem::Span { member: number });
+            }
+            previous_end = member.span_end;
+            if !zip::is_plausible(member.method, member.compressed_len, member.len) {
+                return Err(MemberProblem::Length { member: number });
+            }
+        }
+        Ok(())
+    }
+
+    /// Where a member lands below the install folder, or `None` when it is not installed there: of a wheel's
+    /// `NAME.data/` folder only `purelib` and `platlib` belong in site-packages (binary distribution format, "The .data
+    /// directory").
+    pub fn install_path<'a>(&self, member: &'a Member) -> Option<&'a str> {
+        let path = member.path.as_str();
+        if self.install == Install::SharedLibraries {
+            return Some(path);
+        }
+        let Some((top, below)) = path.split_once('/') else {
+            return Some(path);
+        };
+        if !top.ends_with(".data") {
+            return Some(path);
+        }
+        let (scheme, below) = below.split_once('/')?;
+        matches!(scheme, "purelib" | "platlib").then_some(below)
+    }
+}
+
+impl Index {
+    /// Whether every position, range and path in the index can be used without a further check.
+    pub fn validate(&self) -> Result<(), IndexError> {
+        for (archive, number) in self.archives.iter().zip(0..) {
+            archive.validate().map_err(|problem| IndexError::Member {
+                archive: number,
+                problem,
+            })?;
+        }
+        for (group, number) in self.groups.iter().zip(0..) {
+            if let Some(&parent) = group.parents.iter().find(|&&parent| parent >= number) {
+                return Err(IndexError::Parent {
+                    group: number,
+                    parent,
+                });
+            }
+            for (read, position) in group.reads.iter().zip(0..) {
+                let fits = |member: &Member| {
+                    read.range.start <= read.range.end && read.range.end <= member.len
+                };
+                if !self.member(read).is_some_and(fits) {
+                    return Err(IndexError::Read {
+                        group: number,
+                        read: position,
+                    });
+                }
+            }
+        }
+        for (entry, number) in self.entries.iter().zip(0..) {
+            if let Some(&group) = entry
+                .groups
+                .iter()
+                .find(|&&group| group as usize >= self.groups.len())
+            {
+                return Err(IndexError::EntryGroup {
+                    entry: number,
+                    group,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// The archive of that lock name.
+    pub fn archive(&self, name: &str) -> Option<(u32, &Archive)> {
+        self.archives
+            .iter()
+            .zip(0..)
+            .find(|(archive, _)| archive.name == name)
+            .map(|(archive, i)| (i, archive))
+    }
+
+    /// The group of that name.
+    pub fn group(&self, name: &str) -> Option<(u32, &Group)> {
+        self.groups
+            .iter()
+            .zip(0..)
+            .find(|(group, _)| group.name == name)
+            .map(|(group, i)| (i, group))
+    }
+
+    /// The entry point of that name.
+    pub fn entry(&self, name: &str) -> Option<&EntryPoint> {
+        self.entries.iter().find(|entry| entry.name == name)
+    }
+
+    /// The member a read refers to, or `None` when the read does not belong to this index.
+    pub fn member(&self, read: &Read) -> Option<&Member> {
+        self.archives
+            .get(read.archive as usize)?
+            .members
+            .get(read.member as usize)
+    }
+
+    /// Everything the groups read, parents before children and every member once, in access order.
+    pub fn access_order(&self, groups: &[u32]) -> Vec<&Read> {
+        let mut order = Vec::new();
+        let mut visited = vec![false; self.groups.len()];
+        let mut seen = std::collections::BTreeSet::new();
+        // Depth first without recursion: a group's parents are pushed above it and so come out before it.
+        let mut stack: Vec<(u32, bool)> =
+            groups.iter().rev().map(|&group| (group, false)).collect();
+        while let Some((id, parents_done)) = stack.pop() {
+            let Some(group) = self.groups.get(id as usize) else {
+                continue;
+            };
+            if parents_done {
+                order.extend(group.reads.iter().filter(|read| {
+                    seen.insert((read.archive, read.member, read.range.start, read.range.end))
+                }));
+            } else if !std::mem::replace(&mut visited[id as usize], true) {
+                stack.push((id, true));
+                stack.extend(group.parents.iter().rev().map(|&parent| (parent, false)));
+            }
+        }
+        order
+    }
+}

@@ -1,0 +1,144 @@
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use super::{Event, EventKind, Package, Trace, VERSION};
+
+/// Why a text is not a trace.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum TraceError {
+    /// The first line is not a trace's header.
+    #[error("line 1 is not the header of a trace")]
+    Header(#[source] Option<serde_json::Error>),
+    /// Written by another version of the format.
+    #[error("trace format {found}; this is format {wanted}")]
+    Version {
+        /// [`VERSION`].
+        wanted: u32,
+        /// In the header.
+        found: u32,
+    },
+    /// A line is not an event.
+    #[error("line {line} is not an event")]
+    Event {
+        /// Counted from 1.
+        line: usize,
+        /// What the JSON parser said.
+        source: serde_json::Error,
+    },
+}
+
+#[derive(Serialize, Deserialize)]
+struct Header<'a> {
+    wheelfs_trace: u32,
+    #[serde(borrow)]
+    pyodide: std::borrow::Cow<'a, str>,
+    python: std::borrow::Cow<'a, str>,
+    #[serde(default)]
+    app: std::borrow::Cow<'a, str>,
+    packages: std::borrow::Cow<'a, [Package]>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Line {
+    t: f64,
+    #[serde(flatten)]
+    kind: LineKind,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum LineKind {
+    Import {
+        import: String,
+    },
+    Imported {
+        imported: String,
+    },
+    Read {
+        read: String,
+        offset: u64,
+        len: u64,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        archive: Option<String>,
+    },
+}
+
+/// Reads a trace's text. Blank lines are skipped.
+pub fn parse(text: &str) -> Result<Trace, TraceError> {
+    let mut lines = text
+        .lines()
+        .enumerate()
+        .filter(|(_, line)| !line.trim().is_empty());
+    let (_, first) = lines.next().ok_or(TraceError::Header(None))?;
+    let header: Header =
+        serde_json::from_str(first).map_err(|error| TraceError::Header(Some(error)))?;
+    if header.wheelfs_trace != VERSION {
+        return Err(TraceError::Version {
+            wanted: VERSION,
+            found: header.wheelfs_trace,
+        });
+    }
+    let mut trace = Trace {
+        pyodide: header.pyodide.into_owned(),
+        python: header.python.into_owned(),
+        app: header.app.into_owned(),
+        packages: header.packages.into_owned(),
+        events: Vec::new(),
+    };
+    for (i, line) in lines {
+        let Line { t, kind } = serde_json::from_str(line).map_err(|source| TraceError::Event {
+            line: i + 1,
+            source,
+        })?;
+        let kind = match kind {
+            LineKind::Import { import } => EventKind::Import(import),
+            LineKind::Imported { imported } => EventKind::Imported(imported),
+            LineKind::Read {
+                read,
+                offset,
+                len,
+                archive,
+            } => EventKind::Read {
+                path: read,
+                offset,
+                len,
+                archive,
+            },
+        };
+        trace.events.push(Event { t, kind });
+    }
+    Ok(trace)
+}
+
+/// A trace's text.
+pub fn to_text(trace: &Trace) -> Result<String, serde_json::Error> {
+    let mut text = serde_json::to_string(&Header {
+        wheelfs_trace: VERSION,
+        pyodide: trace.pyodide.as_str().into(),
+        python: trace.python.as_str().into(),
+        app: trace.app.as_str().into(),
+        packages: trace.packages.as_slice().into(),
+    })?;
+    text.push('\n');
+    for event in &trace.events {
+        let kind = match event.kind.clone() {
+            EventKind::Import(import) => LineKind::Import { import },
+            EventKind::Imported(imported) => LineKind::Imported { imported },
+            EventKind::Read {
+                path,
+                offset,
+                len,
+                archive,
+            } => LineKind::Read {
+                read: path,
+                offset,
+                len,
+                archive,
+            },
+        };
+        text.push_str(&serde_json::to_string(&Line { t: event.t, kind })?);
+        text.push('\n');
+    }
+    Ok(text)
+}
