@@ -1,1 +1,16 @@
-//! Placeholder.
+//! The end-to-end harness: the parts that set-up has put on this machine, Node with JSPI, a real Chromium, and the demo
+//! site behind a slow line.
+//!
+//! Tests are in `tests/`. They need `cargo xtask build` to have run once, and fail with that advice if it has not.
+
+mod browser;
+mod error;
+mod node;
+mod parts;
+mod site;
+
+pub use browser::Browser;
+pub use error::HarnessError;
+pub use node::Node;
+pub use parts::Parts;
+pub use site::{LineSite, Site};

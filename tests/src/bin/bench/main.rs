@@ -1,0 +1,124 @@
+//! The bench behind `cargo xtask bench` and `cargo xtask demo`: the same page by several strategies, in turn, each time
+//! in a fresh Chromium at the far end of a shaped line.
+
+mod figures;
+mod run;
+mod table;
+
+use std::{collections::BTreeMap, path::PathBuf, process::ExitCode};
+
+use clap::Parser;
+use demo_site::Line;
+use figures::{Figures, Run};
+use serde::Serialize;
+use thiserror::Error;
+use wheelfs_tests::{HarnessError, Parts, Site};
+
+#[derive(Parser)]
+struct Arguments {
+    #[arg(long)]
+    app: String,
+    #[arg(long)]
+    pyodide: String,
+    #[arg(long)]
+    rtt: u64,
+    #[arg(long)]
+    down: u64,
+    #[arg(long, value_delimiter = ',', default_value = "eager,ranges")]
+    strategies: Vec<String>,
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    rounds: u32,
+    #[arg(long)]
+    json: Option<PathBuf>,
+    /// Serve the page over the same line until Ctrl-C instead of measuring.
+    #[arg(long)]
+    serve: bool,
+}
+
+/// The file that `--json` names. Figures are medians over the rounds.
+#[derive(Serialize)]
+struct Report<'a> {
+    app: &'a str,
+    pyodide: &'a str,
+    rtt_ms: u64,
+    down_mbps: u64,
+    rounds: u32,
+    strategies: BTreeMap<&'a str, Figures>,
+}
+
+#[derive(Debug, Error)]
+enum BenchError {
+    #[error(transparent)]
+    Harness(#[from] HarnessError),
+    #[error(
+        "{strategy} printed something else than {reference}: the figures compare nothing\n--- {reference}\n{wanted}\n--- {strategy}\n{found}"
+    )]
+    Output { reference: String, wanted: String, strategy: String, found: String },
+    #[error("cannot write {}: {source}", path.display())]
+    Write { path: PathBuf, source: std::io::Error },
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let result = if arguments.serve { serve(&arguments).await } else { bench(&arguments).await };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn bench(arguments: &Arguments) -> Result<(), BenchError> {
+    let parts = Parts::find()?;
+    let line = Line::new(arguments.rtt, arguments.down);
+    let site = Site::new(&parts, &arguments.pyodide)?.tls();
+    let mut runs: BTreeMap<&str, Vec<Run>> = BTreeMap::new();
+    let mut reference: Option<(&str, String)> = None;
+    for round in 1..=arguments.rounds {
+        for strategy in &arguments.strategies {
+            let run =
+                run::run(&parts, site.clone(), line, &arguments.app, strategy, &arguments.pyodide).await?;
+            eprintln!("    round {round}, {strategy}: {:.1} s", run.page.total_ms / 1e3);
+            let (first, wanted) = reference.get_or_insert_with(|| (strategy, run.page.output.clone()));
+            if *wanted != run.page.output {
+                return Err(BenchError::Output {
+                    reference: (*first).to_owned(),
+                    wanted: wanted.clone(),
+                    strategy: strategy.clone(),
+                    found: run.page.output,
+                });
+            }
+            runs.entry(strategy).or_default().push(run);
+        }
+    }
+    let report = Report {
+        app: &arguments.app,
+        pyodide: &arguments.pyodide,
+        rtt_ms: arguments.rtt,
+        down_mbps: arguments.down,
+        rounds: arguments.rounds,
+        strategies: runs.iter().map(|(strategy, runs)| (*strategy, Figures::of(runs))).collect(),
+    };
+    if let Some((_, output)) = reference {
+        println!("{output}\n");
+    }
+    println!("{}", table::table(&arguments.strategies, &report.strategies));
+    if let Some(path) = &arguments.json {
+        let write = |source| BenchError::Write { path: path.clone(), source };
+        let text = serde_json::to_vec_pretty(&report).map_err(|error| write(error.into()))?;
+        std::fs::write(path, text).map_err(write)?;
+    }
+    Ok(())
+}
+
+/// Plain HTTP: a person's browser would stop at a certificate it does not know, and 127.0.0.1 is a secure context.
+async fn serve(arguments: &Arguments) -> Result<(), BenchError> {
+    let site = Site::new(&Parts::find()?, &arguments.pyodide)?;
+    let site = site.start(Line::new(arguments.rtt, arguments.down)).await?;
+    println!("{}", site.url("/"));
+    tokio::signal::ctrl_c().await.map_err(HarnessError::from)?;
+    Ok(())
+}

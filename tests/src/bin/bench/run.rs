@@ -1,0 +1,37 @@
+//! One run: one strategy, one fresh browser.
+
+use demo_site::{Entry, Line};
+use wheelfs_tests::{Browser, HarnessError, Parts, Site};
+
+use crate::figures::{Page, Run};
+
+pub(crate) async fn run(
+    parts: &Parts,
+    site: Site,
+    line: Line,
+    app: &str,
+    strategy: &str,
+    pyodide: &str,
+) -> Result<Run, HarnessError> {
+    let site = site.start(line).await?;
+    let browser = Browser::start(parts).await?;
+    let url = site.url(&format!("/run.html?strategy={strategy}&app={app}&pyodide={pyodide}"));
+    let page: Page = browser.result(&url).await?;
+    // The log has a request when its body has ended; without a client, all have.
+    drop(browser);
+    let log = site.server.log().take();
+    let packages: Vec<_> = log.iter().filter(|entry| of_package(entry)).collect();
+    Ok(Run {
+        page,
+        package_requests: packages.len() as u64,
+        package_bytes: packages.iter().map(|entry| entry.bytes).sum(),
+        requests: log.len() as u64,
+        wire_bytes: site.relay.downstream_bytes(),
+    })
+}
+
+/// Whether a request is for a wheel, a shared library's archive or a pack. Pyodide's own standard library is neither.
+fn of_package(entry: &Entry) -> bool {
+    let is = |extension: &str| entry.path.ends_with(extension);
+    is(".whl") || is(".pack") || is(".zip") && !is("/python_stdlib.zip")
+}

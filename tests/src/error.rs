@@ -1,0 +1,64 @@
+//! What can go wrong around a test.
+
+use std::{io, path::PathBuf};
+
+use thiserror::Error;
+
+/// The harness could not do its part.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum HarnessError {
+    /// Set-up or build has not run, or is out of date.
+    #[error("{} is missing: run `cargo xtask build` first", .0.display())]
+    Missing(
+        /// The file or folder that is not there.
+        PathBuf,
+    ),
+    /// Set-up put no such Pyodide on this machine.
+    #[error("set-up has no Pyodide {0}: target/parts.json lists those it has")]
+    NoPyodide(
+        /// The version asked for.
+        String,
+    ),
+    /// A file of the harness's own does not parse.
+    #[error("{}: {source}", path.display())]
+    Json {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: serde_json::Error,
+    },
+    /// A script ended otherwise than with exit code 0; what it wrote to stderr is in the test's output.
+    #[error("{} ended with {status}", script.display())]
+    Script {
+        /// The script.
+        script: PathBuf,
+        /// How it ended.
+        status: std::process::ExitStatus,
+    },
+    /// A script's last line of output is not JSON.
+    #[error("{} printed {line:?} where its result as one line of JSON was wanted", script.display())]
+    NoResult {
+        /// The script.
+        script: PathBuf,
+        /// Its last line.
+        line: String,
+    },
+    /// A page reported that its run failed.
+    #[error("the page at {url} reports: {message}")]
+    Page {
+        /// Its address.
+        url: String,
+        /// What it said.
+        message: String,
+    },
+    /// Chromium would not start.
+    #[error("chromedriver gave no session: {0}")]
+    Session(#[from] fantoccini::error::NewSessionError),
+    /// Chromium would not do what it was told.
+    #[error("chromedriver: {0}")]
+    Command(#[from] fantoccini::error::CmdError),
+    /// The machine.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}

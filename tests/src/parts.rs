@@ -1,0 +1,63 @@
+//! Where `cargo xtask setup` and `build` have put things.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use serde::Deserialize;
+
+use crate::HarnessError;
+
+/// The parts on this machine, read from `target/parts.json`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Parts {
+    /// Node 26, which has JSPI.
+    pub node: PathBuf,
+    /// The folder of npm packages: binaryen, typescript, `pyodide-VERSION`.
+    pub node_modules: PathBuf,
+    /// The browser.
+    pub chromium: PathBuf,
+    /// Its driver.
+    pub chromedriver: PathBuf,
+    /// Pyodide version → a folder as a site serves it.
+    pub pyodide: BTreeMap<String, PathBuf>,
+}
+
+impl Parts {
+    /// Reads what set-up wrote.
+    pub fn find() -> Result<Parts, HarnessError> {
+        let path = Parts::root().join("target/parts.json");
+        let text = fs::read(&path).map_err(|_| HarnessError::Missing(path.clone()))?;
+        serde_json::from_slice(&text).map_err(|source| HarnessError::Json { path, source })
+    }
+
+    /// The clone's root.
+    pub fn root() -> &'static Path {
+        Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."))
+    }
+
+    /// The distribution folder of one version: `0.27.7` or `314.0.7`.
+    pub fn pyodide(&self, version: &str) -> Result<&Path, HarnessError> {
+        self.pyodide
+            .get(version)
+            .map(PathBuf::as_path)
+            .ok_or_else(|| HarnessError::NoPyodide(version.to_owned()))
+    }
+
+    /// The npm package as built: `index.mjs`, `wheelfs_bg.wasm`, …
+    pub fn package(&self) -> Result<PathBuf, HarnessError> {
+        built("target/npm/wheelfs")
+    }
+
+    /// The recorder and index builder.
+    pub fn prefetch_index(&self) -> Result<PathBuf, HarnessError> {
+        built("target/release/prefetch-index")
+    }
+}
+
+fn built(path: &str) -> Result<PathBuf, HarnessError> {
+    let path = Parts::root().join(path);
+    if path.exists() { Ok(path) } else { Err(HarnessError::Missing(path)) }
+}

@@ -1,0 +1,60 @@
+//! The demo site, as tests and bench use it.
+
+use std::path::Path;
+
+use demo_site::{Line, Mount, Relay, Running, Server};
+
+use crate::{HarnessError, Parts};
+
+/// What the site serves: the page at `/`, its apps, one Pyodide, and wheelfs where it is built.
+#[derive(Clone, Debug)]
+pub struct Site {
+    server: Server,
+}
+
+impl Site {
+    /// `pyodide`: the version to serve at `/pyodide/`.
+    pub fn new(parts: &Parts, pyodide: &str) -> Result<Site, HarnessError> {
+        let root = Parts::root();
+        let mut mounts = vec![
+            Mount::new("/", root.join("demo-site/page")),
+            Mount::new("/apps", root.join("demo-site/apps")),
+            Mount::new("/pyodide", parts.pyodide(pyodide)?),
+        ];
+        mounts.push(Mount::new("/wheelfs", root.join("target/site/wheelfs")));
+        mounts.push(Mount::new("/index", root.join("target/site/index").join(pyodide)));
+        Ok(Site { server: Server::new(mounts) })
+    }
+
+    /// A site with other folders only.
+    pub fn of(mounts: &[(&str, &Path)]) -> Site {
+        Site { server: Server::new(mounts.iter().map(|(at, folder)| Mount::new(at, *folder)).collect()) }
+    }
+
+    /// Over TLS, and so by HTTP/2 in browsers.
+    pub fn tls(self) -> Site {
+        Site { server: self.server.tls() }
+    }
+
+    /// Starts it at the far end of a line; `Line::new(0, 0)` is no distance at all.
+    pub async fn start(self, line: Line) -> Result<LineSite, HarnessError> {
+        let server = self.server.start().await?;
+        let relay = Relay::start(server.address(), line).await?;
+        Ok(LineSite { server, relay })
+    }
+}
+
+/// A running site and the line to it; both end when this is dropped.
+pub struct LineSite {
+    /// The server: its log, and wrong answers on request.
+    pub server: Running,
+    /// The line: bytes that went over it.
+    pub relay: Relay,
+}
+
+impl LineSite {
+    /// The URL of a path, through the line. `path` starts with `/`.
+    pub fn url(&self, path: &str) -> String {
+        self.server.origin_at(self.relay.address()) + path
+    }
+}
