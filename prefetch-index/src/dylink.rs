@@ -70,9 +70,7 @@ struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     fn malformed(&self) -> DylinkError {
-        DylinkError::Malformed {
-            offset: self.at as u64,
-        }
+        DylinkError::Malformed { offset: self.at as u64 }
     }
 
     fn skip_to(&mut self, end: u64) -> Result<(), DylinkError> {
@@ -152,40 +150,21 @@ mod tests {
 
     #[test]
     fn tables() {
-        let both = library(&[
-            (1, &[9, 9, 9, 9]),
-            (2, b"\x02\x0elibopenblas.so\x04a.so"),
-            (3, b"rest"),
-        ]);
+        let both = library(&[(1, &[9, 9, 9, 9]), (2, b"\x02\x0elibopenblas.so\x04a.so"), (3, b"rest")]);
         let wanted = vec!["libopenblas.so".to_owned(), "a.so".to_owned()];
         assert_eq!(needed(&both), Ok(wanted.clone()));
         // Whatever follows the list need not be there.
         assert_eq!(needed(&both[..both.len() - 6]), Ok(wanted));
         for len in 0..both.len() - 6 {
-            assert!(
-                matches!(needed(&both[..len]), Err(DylinkError::Truncated { .. })),
-                "{len}"
-            );
+            assert!(matches!(needed(&both[..len]), Err(DylinkError::Truncated { .. })), "{len}");
         }
         assert_eq!(needed(&library(&[(1, &[])])), Ok(vec![]));
         assert_eq!(needed(b"\x7fELF"), Err(DylinkError::NotWasm));
-        assert_eq!(
-            needed(b"\0asm\x01\0\0\0\x01\x04"),
-            Err(DylinkError::NotShared)
-        );
-        assert_eq!(
-            needed(b"\0asm\x01\0\0\0\0\x05\x04name"),
-            Err(DylinkError::NotShared)
-        );
+        assert_eq!(needed(b"\0asm\x01\0\0\0\x01\x04"), Err(DylinkError::NotShared));
+        assert_eq!(needed(b"\0asm\x01\0\0\0\0\x05\x04name"), Err(DylinkError::NotShared));
         let overrun = library(&[(2, b"\x01\x01")]);
-        assert!(matches!(
-            needed(&overrun),
-            Err(DylinkError::Truncated { .. })
-        ));
-        assert!(matches!(
-            needed(&library(&[(2, b"\x01\x01\xff")])),
-            Err(DylinkError::Malformed { .. })
-        ));
+        assert!(matches!(needed(&overrun), Err(DylinkError::Truncated { .. })));
+        assert!(matches!(needed(&library(&[(2, b"\x01\x01\xff")])), Err(DylinkError::Malformed { .. })));
         assert!(matches!(
             needed(&library(&[(2, b"\xff\xff\xff\xff\xff")])),
             Err(DylinkError::Malformed { .. })

@@ -103,17 +103,11 @@ pub fn decode(file: &[u8]) -> Result<Index, FormatError> {
     }
     let found = file.len() as u64;
     let Some((header, payload)) = file.split_at_checked(HEADER_LEN) else {
-        return Err(FormatError::Length {
-            wanted: HEADER_LEN as u64,
-            found,
-        });
+        return Err(FormatError::Length { wanted: HEADER_LEN as u64, found });
     };
     let version = zip::u32_at(header, 8);
     if version != VERSION {
-        return Err(FormatError::Version {
-            wanted: VERSION,
-            found: version,
-        });
+        return Err(FormatError::Version { wanted: VERSION, found: version });
     }
     let wanted = zip::u64_at(header, 12).saturating_add(HEADER_LEN as u64);
     if wanted != found {
@@ -126,8 +120,8 @@ pub fn decode(file: &[u8]) -> Result<Index, FormatError> {
     let len = zip::u64_at(header, 20);
     check_len(len)?;
     let plain = zip::inflate_exactly(payload, len).ok_or(FormatError::Compressed { len })?;
-    let (index, read) = bincode::serde::decode_from_slice::<Index, _>(&plain, CONFIG)
-        .map_err(|_| FormatError::Payload)?;
+    let (index, read) =
+        bincode::serde::decode_from_slice::<Index, _>(&plain, CONFIG).map_err(|_| FormatError::Payload)?;
     if read != plain.len() {
         return Err(FormatError::Payload);
     }
@@ -137,9 +131,5 @@ pub fn decode(file: &[u8]) -> Result<Index, FormatError> {
 
 fn check_len(len: u64) -> Result<(), FormatError> {
     let limit = MAX_LEN as u64;
-    if len > limit {
-        Err(FormatError::TooLarge { len, limit })
-    } else {
-        Ok(())
-    }
+    if len > limit { Err(FormatError::TooLarge { len, limit }) } else { Ok(()) }
 }

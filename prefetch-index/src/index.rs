@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use thiserror::Error;
 
+use crate::plan::Want;
 pub use crate::zip::Method;
 use crate::zip::{self, CentralDirectory, EntryKind, ZipError, check_name, name_conflicts};
 
@@ -138,17 +139,9 @@ impl Member {
     /// Reads the local header at the start of `local` (the bytes from `header_offset` on), checks that it agrees with the
     /// central directory, and narrows the member to its data. Returns the data's offset in the archive.
     pub fn locate(&mut self, local: &[u8]) -> Result<u64, ZipError> {
-        let limit = self
-            .data_offset
-            .map_or(self.span_end, |offset| offset + self.compressed_len);
-        let offset = zip::data_offset(
-            local,
-            self.header_offset,
-            &self.path,
-            self.method,
-            self.compressed_len,
-            limit,
-        )?;
+        let limit = self.data_offset.map_or(self.span_end, |offset| offset + self.compressed_len);
+        let offset =
+            zip::data_offset(local, self.header_offset, &self.path, self.method, self.compressed_len, limit)?;
         self.data_offset = Some(offset);
         self.span_end = offset + self.compressed_len;
         Ok(offset)
@@ -167,6 +160,21 @@ impl Member {
             })
         })
     }
+}
+
+/// Whether two names mean one package (PEP 503): case and runs of `-`, `_` and `.` do not count. Lock files say `Pillow`
+/// for a package others depend on as `pillow`.
+pub fn is_same_package(a: &str, b: &str) -> bool {
+    fn normal(name: &str) -> impl Iterator<Item = u8> {
+        let separator = |byte| matches!(byte, b'-' | b'_' | b'.');
+        let mut previous = 0;
+        name.bytes().filter_map(move |byte| {
+            let repeated = separator(byte) && separator(std::mem::replace(&mut previous, byte));
+            previous = byte;
+            (!repeated).then(|| if separator(byte) { b'-' } else { byte.to_ascii_lowercase() })
+        })
+    }
+    normal(a).eq(normal(b))
 }
 
 /// What in an [`Index`] contradicts something else in it. Numbers are positions in the index's lists.
@@ -276,34 +284,12 @@ impl Archive {
             })
         });
         let members = members.collect();
-        let ArchiveInfo {
-            name,
-            version,
-            url,
-            sha256,
-            install,
-            imports,
-            depends,
-        } = info;
-        Archive {
-            name,
-            version,
-            url,
-            len: directory.archive_len,
-            sha256,
-            install,
-            imports,
-            depends,
-            members,
-        }
+        let ArchiveInfo { name, version, url, sha256, install, imports, depends } = info;
+        Archive { name, version, url, len: directory.archive_len, sha256, install, imports, depends, members }
     }
 
     fn validate(&self) -> Result<(), MemberProblem> {
-        let names: Vec<_> = self
-            .members
-            .iter()
-            .map(|member| (member.path.as_str(), false))
-            .collect();
+        let names: Vec<_> = self.members.iter().map(|member| (member.path.as_str(), false)).collect();
         if let Some(&(at, _)) = name_conflicts(&names).first() {
             return Err(MemberProblem::Name { member: at as u32 });
         }
@@ -354,61 +340,37 @@ impl Index {
     /// Whether every position, range and path in the index can be used without a further check.
     pub fn validate(&self) -> Result<(), IndexError> {
         for (archive, number) in self.archives.iter().zip(0..) {
-            archive.validate().map_err(|problem| IndexError::Member {
-                archive: number,
-                problem,
-            })?;
+            archive.validate().map_err(|problem| IndexError::Member { archive: number, problem })?;
         }
         for (group, number) in self.groups.iter().zip(0..) {
             if let Some(&parent) = group.parents.iter().find(|&&parent| parent >= number) {
-                return Err(IndexError::Parent {
-                    group: number,
-                    parent,
-                });
+                return Err(IndexError::Parent { group: number, parent });
             }
             for (read, position) in group.reads.iter().zip(0..) {
-                let fits = |member: &Member| {
-                    read.range.start <= read.range.end && read.range.end <= member.len
-                };
+                let fits =
+                    |member: &Member| read.range.start <= read.range.end && read.range.end <= member.len;
                 if !self.member(read).is_some_and(fits) {
-                    return Err(IndexError::Read {
-                        group: number,
-                        read: position,
-                    });
+                    return Err(IndexError::Read { group: number, read: position });
                 }
             }
         }
         for (entry, number) in self.entries.iter().zip(0..) {
-            if let Some(&group) = entry
-                .groups
-                .iter()
-                .find(|&&group| group as usize >= self.groups.len())
-            {
-                return Err(IndexError::EntryGroup {
-                    entry: number,
-                    group,
-                });
+            if let Some(&group) = entry.groups.iter().find(|&&group| group as usize >= self.groups.len()) {
+                return Err(IndexError::EntryGroup { entry: number, group });
             }
         }
         Ok(())
     }
 
-    /// The archive of that lock name.
+    /// The archive of that package, by any spelling of its name.
     pub fn archive(&self, name: &str) -> Option<(u32, &Archive)> {
-        self.archives
-            .iter()
-            .zip(0..)
-            .find(|(archive, _)| archive.name == name)
-            .map(|(archive, i)| (i, archive))
+        let mut numbered = (0..).zip(&self.archives);
+        numbered.find(|(_, archive)| is_same_package(&archive.name, name))
     }
 
     /// The group of that name.
     pub fn group(&self, name: &str) -> Option<(u32, &Group)> {
-        self.groups
-            .iter()
-            .zip(0..)
-            .find(|(group, _)| group.name == name)
-            .map(|(group, i)| (i, group))
+        self.groups.iter().zip(0..).find(|(group, _)| group.name == name).map(|(group, i)| (i, group))
     }
 
     /// The entry point of that name.
@@ -418,10 +380,16 @@ impl Index {
 
     /// The member a read refers to, or `None` when the read does not belong to this index.
     pub fn member(&self, read: &Read) -> Option<&Member> {
-        self.archives
-            .get(read.archive as usize)?
-            .members
-            .get(read.member as usize)
+        self.archives.get(read.archive as usize)?.members.get(read.member as usize)
+    }
+
+    /// What to fetch for these reads, for [`plan`](crate::plan::plan). A member is fetched whole even where only a part of
+    /// it was read: its checksum covers the whole. Empty members need no bytes and are left out.
+    pub fn wants(&self, reads: &[&Read]) -> Vec<Want> {
+        let wants = reads
+            .iter()
+            .filter_map(|read| Some(Want { archive: read.archive, span: self.member(read)?.span() }));
+        wants.filter(|want| !want.span.is_empty()).collect()
     }
 
     /// Everything the groups read, parents before children and every member once, in access order.
@@ -430,16 +398,13 @@ impl Index {
         let mut visited = vec![false; self.groups.len()];
         let mut seen = std::collections::BTreeSet::new();
         // Depth first without recursion: a group's parents are pushed above it and so come out before it.
-        let mut stack: Vec<(u32, bool)> =
-            groups.iter().rev().map(|&group| (group, false)).collect();
+        let mut stack: Vec<(u32, bool)> = groups.iter().rev().map(|&group| (group, false)).collect();
         while let Some((id, parents_done)) = stack.pop() {
             let Some(group) = self.groups.get(id as usize) else {
                 continue;
             };
             if parents_done {
-                order.extend(group.reads.iter().filter(|read| {
-                    seen.insert((read.archive, read.member, read.range.start, read.range.end))
-                }));
+                order.extend(group.reads.iter().filter(|read| seen.insert((read.archive, read.member))));
             } else if !std::mem::replace(&mut visited[id as usize], true) {
                 stack.push((id, true));
                 stack.extend(group.parents.iter().rev().map(|&parent| (parent, false)));

@@ -15,10 +15,7 @@ impl Default for Line {
     /// 200 ms and 20 Mbit/s: the line the project is measured on. Slow enough that hiding round trips matters; on a faster one
     /// the same plan is still good.
     fn default() -> Line {
-        Line {
-            rtt_ms: 200.0,
-            bytes_per_ms: 2500.0,
-        }
+        Line { rtt_ms: 200.0, bytes_per_ms: 2500.0 }
     }
 }
 
@@ -53,10 +50,7 @@ pub struct Budget {
 
 impl Default for Budget {
     fn default() -> Budget {
-        Budget {
-            max_requests: 10,
-            max_waste: 0.04,
-        }
+        Budget { max_requests: 10, max_waste: 0.04 }
     }
 }
 

@@ -45,10 +45,7 @@ pub struct Package {
     /// The archive's file name, `file_name` of the lock.
     pub file_name: String,
     /// SHA-256 of the archive in hexadecimal, if the recorder knew it.
-    #[cfg_attr(
-        feature = "cli",
-        serde(default, skip_serializing_if = "Option::is_none")
-    )]
+    #[cfg_attr(feature = "cli", serde(default, skip_serializing_if = "Option::is_none"))]
     pub sha256: Option<String>,
 }
 

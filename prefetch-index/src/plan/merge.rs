@@ -25,11 +25,7 @@ fn runs(wants: &[Want]) -> Vec<Request> {
                 last.span.end = last.span.end.max(span.end);
                 last.wants.push(i);
             }
-            _ => runs.push(Request {
-                archive,
-                span,
-                wants: vec![i],
-            }),
+            _ => runs.push(Request { archive, span, wants: vec![i] }),
         }
     }
     for run in &mut runs {
@@ -42,23 +38,14 @@ fn runs(wants: &[Want]) -> Vec<Request> {
 fn gaps(runs: &[Request]) -> Vec<(u64, usize)> {
     let pairs = runs.windows(2).enumerate();
     let same = pairs.filter(|(_, pair)| pair[0].archive == pair[1].archive);
-    same.map(|(i, pair)| (pair[1].span.start - pair[0].span.end, i))
-        .collect()
+    same.map(|(i, pair)| (pair[1].span.start - pair[0].span.end, i)).collect()
 }
 
-fn merge_smallest_gaps(
-    runs: &mut Vec<Request>,
-    mut gaps: Vec<(u64, usize)>,
-    line: &Line,
-    budget: &Budget,
-) {
+fn merge_smallest_gaps(runs: &mut Vec<Request>, mut gaps: Vec<(u64, usize)>, line: &Line, budget: &Budget) {
     let _ = line;
     gaps.sort_unstable();
     let mut merge = vec![false; runs.len()];
-    for &(_, i) in gaps
-        .iter()
-        .take(runs.len().saturating_sub(budget.max_requests))
-    {
+    for &(_, i) in gaps.iter().take(runs.len().saturating_sub(budget.max_requests)) {
         merge[i] = true;
     }
     let mut merged: Vec<Request> = Vec::new();

@@ -66,18 +66,11 @@ enum LineKind {
 
 /// Reads a trace's text. Blank lines are skipped.
 pub fn parse(text: &str) -> Result<Trace, TraceError> {
-    let mut lines = text
-        .lines()
-        .enumerate()
-        .filter(|(_, line)| !line.trim().is_empty());
+    let mut lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
     let (_, first) = lines.next().ok_or(TraceError::Header(None))?;
-    let header: Header =
-        serde_json::from_str(first).map_err(|error| TraceError::Header(Some(error)))?;
+    let header: Header = serde_json::from_str(first).map_err(|error| TraceError::Header(Some(error)))?;
     if header.wheelfs_trace != VERSION {
-        return Err(TraceError::Version {
-            wanted: VERSION,
-            found: header.wheelfs_trace,
-        });
+        return Err(TraceError::Version { wanted: VERSION, found: header.wheelfs_trace });
     }
     let mut trace = Trace {
         pyodide: header.pyodide.into_owned(),
@@ -87,24 +80,14 @@ pub fn parse(text: &str) -> Result<Trace, TraceError> {
         events: Vec::new(),
     };
     for (i, line) in lines {
-        let Line { t, kind } = serde_json::from_str(line).map_err(|source| TraceError::Event {
-            line: i + 1,
-            source,
-        })?;
+        let Line { t, kind } =
+            serde_json::from_str(line).map_err(|source| TraceError::Event { line: i + 1, source })?;
         let kind = match kind {
             LineKind::Import { import } => EventKind::Import(import),
             LineKind::Imported { imported } => EventKind::Imported(imported),
-            LineKind::Read {
-                read,
-                offset,
-                len,
-                archive,
-            } => EventKind::Read {
-                path: read,
-                offset,
-                len,
-                archive,
-            },
+            LineKind::Read { read, offset, len, archive } => {
+                EventKind::Read { path: read, offset, len, archive }
+            }
         };
         trace.events.push(Event { t, kind });
     }
@@ -125,17 +108,9 @@ pub fn to_text(trace: &Trace) -> Result<String, serde_json::Error> {
         let kind = match event.kind.clone() {
             EventKind::Import(import) => LineKind::Import { import },
             EventKind::Imported(imported) => LineKind::Imported { imported },
-            EventKind::Read {
-                path,
-                offset,
-                len,
-                archive,
-            } => LineKind::Read {
-                read: path,
-                offset,
-                len,
-                archive,
-            },
+            EventKind::Read { path, offset, len, archive } => {
+                LineKind::Read { read: path, offset, len, archive }
+            }
         };
         text.push_str(&serde_json::to_string(&Line { t: event.t, kind })?);
         text.push('\n');

@@ -94,11 +94,7 @@ pub(super) fn parse_directory(
     count: u64,
     archive_len: u64,
 ) -> Result<CentralDirectory, ZipError> {
-    let mut directory = CentralDirectory {
-        archive_len,
-        directory_offset: start,
-        ..Default::default()
-    };
+    let mut directory = CentralDirectory { archive_len, directory_offset: start, ..Default::default() };
     let end = start + bytes.len() as u64;
     let (mut at, mut found) = (0, 0);
     // A zip64 end record may be followed by its extensible data; the count, not the length, ends the list.
@@ -107,11 +103,7 @@ pub(super) fn parse_directory(
         check_end(offset, HEADER_LEN as u64, end)?;
         let signature = u32_at(bytes, at);
         if signature != HEADER_SIGNATURE {
-            return Err(ZipError::Signature {
-                offset,
-                wanted: HEADER_SIGNATURE,
-                found: signature,
-            });
+            return Err(ZipError::Signature { offset, wanted: HEADER_SIGNATURE, found: signature });
         }
         let header = &bytes[at..];
         let lens = [u16_at(header, 28), u16_at(header, 30), u16_at(header, 32)].map(usize::from);
@@ -127,10 +119,7 @@ pub(super) fn parse_directory(
         found += 1;
     }
     if found != count || at != bytes.len() {
-        return Err(ZipError::EntryCount {
-            wanted: count,
-            found: found + u64::from(at < bytes.len()),
-        });
+        return Err(ZipError::EntryCount { wanted: count, found: found + u64::from(at < bytes.len()) });
     }
     refuse_conflicting_names(&mut directory);
     refuse_overlaps(&mut directory);
@@ -141,12 +130,7 @@ fn cp437_or_utf8(raw: &[u8]) -> String {
     std::str::from_utf8(raw).map_or_else(|_| cp437(raw), str::to_owned)
 }
 
-fn parse_entry(
-    header: &[u8],
-    raw_name: &[u8],
-    extra: &[u8],
-    limit: u64,
-) -> Result<Entry, ZipError> {
+fn parse_entry(header: &[u8], raw_name: &[u8], extra: &[u8], limit: u64) -> Result<Entry, ZipError> {
     let flags = u16_at(header, 8);
     if is_encrypted(flags) {
         return Err(ZipError::Encrypted);
@@ -164,18 +148,13 @@ fn parse_entry(
         return Err(ZipError::Split { disk });
     }
     if !is_plausible(method, compressed_len, len) {
-        return Err(ZipError::ImplausibleLength {
-            len,
-            compressed_len,
-        });
+        return Err(ZipError::ImplausibleLength { len, compressed_len });
     }
     let after_header = check_end(header_offset, LOCAL_LEN + raw_name.len() as u64, limit)?;
     check_end(after_header, compressed_len, limit)?;
 
     // APPNOTE 4.4.2: 3 is Unix, 19 OS X; their external attributes hold the mode in the upper half.
-    let mode = matches!(header[5], 3 | 19)
-        .then(|| u32_at(header, 38) >> 16)
-        .filter(|&mode| mode != 0);
+    let mode = matches!(header[5], 3 | 19).then(|| u32_at(header, 38) >> 16).filter(|&mode| mode != 0);
     let is_folder = name.ends_with('/');
     let kind = match mode.map_or(0, |mode| mode & 0o170_000) {
         _ if is_folder => EntryKind::Directory,
@@ -183,9 +162,7 @@ fn parse_entry(
         0o120_000 => EntryKind::Symlink,
         0o040_000 => EntryKind::Directory,
         _ => {
-            return Err(ZipError::UnsupportedFileType {
-                mode: mode.unwrap_or_default(),
-            });
+            return Err(ZipError::UnsupportedFileType { mode: mode.unwrap_or_default() });
         }
     };
     Ok(Entry {
@@ -212,10 +189,7 @@ fn sizes(header: &[u8], extra: &[u8]) -> Result<(u64, u64, u64), ZipError> {
         }
         // APPNOTE 4.5.3: present in this order, and only for saturated values.
         let Some((field, rest)) = zip64.split_at_checked(8) else {
-            return Err(ZipError::Zip64Field {
-                wanted: 8,
-                found: zip64.len() as u64,
-            });
+            return Err(ZipError::Zip64Field { wanted: 8, found: zip64.len() as u64 });
         };
         zip64 = rest;
         Ok(u64_at(field, 0))
@@ -226,9 +200,7 @@ fn sizes(header: &[u8], extra: &[u8]) -> Result<(u64, u64, u64), ZipError> {
 
 fn modified(header: &[u8], extra: &[u8]) -> i64 {
     match extra_field(extra, TIMESTAMP_EXTRA) {
-        Some([flags, time @ ..]) if flags & 1 != 0 && time.len() >= 4 => {
-            i64::from(u32_at(time, 0) as i32)
-        }
+        Some([flags, time @ ..]) if flags & 1 != 0 && time.len() >= 4 => i64::from(u32_at(time, 0) as i32),
         _ => dos_time(u16_at(header, 14), u16_at(header, 12)),
     }
 }
@@ -242,26 +214,15 @@ fn dos_time(date: u16, time: u16) -> i64 {
     let shifted = year - i64::from(month <= 2);
     let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
     let days = shifted * 365 + shifted / 4 - shifted / 100 + shifted / 400 + day_of_year - 719_468;
-    days * 86_400
-        + i64::from(time >> 11) * 3600
-        + i64::from(time >> 5 & 63) * 60
-        + i64::from(time & 31) * 2
+    days * 86_400 + i64::from(time >> 11) * 3600 + i64::from(time >> 5 & 63) * 60 + i64::from(time & 31) * 2
 }
 
 /// Sets aside members of which it cannot be known which one was meant.
 fn refuse_conflicting_names(directory: &mut CentralDirectory) {
-    let names = directory
-        .entries
-        .iter()
-        .map(|entry| (entry.name.as_str(), entry.kind == EntryKind::Directory));
+    let names =
+        directory.entries.iter().map(|entry| (entry.name.as_str(), entry.kind == EntryKind::Directory));
     let conflicts = name_conflicts(&names.collect::<Vec<_>>());
-    refuse(
-        directory,
-        conflicts
-            .into_iter()
-            .map(|(i, problem)| (i, ZipError::Name(problem)))
-            .collect(),
-    );
+    refuse(directory, conflicts.into_iter().map(|(i, problem)| (i, ZipError::Name(problem))).collect());
 }
 
 /// Sorts by offset, bounds every member by the next, and sets aside those that reach into it.
@@ -289,10 +250,7 @@ fn refuse(directory: &mut CentralDirectory, problems: Vec<(usize, ZipError)>) {
     }
     let mut problems = problems.into_iter().peekable();
     let mut kept = Vec::with_capacity(directory.entries.len());
-    for (i, entry) in std::mem::take(&mut directory.entries)
-        .into_iter()
-        .enumerate()
-    {
+    for (i, entry) in std::mem::take(&mut directory.entries).into_iter().enumerate() {
         match problems.next_if(|&(at, _)| at == i) {
             Some((_, error)) => directory.refused.push((entry.name, error)),
             None => kept.push(entry),

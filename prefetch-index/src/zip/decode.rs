@@ -97,10 +97,7 @@ impl InflateStream {
     ) -> Result<InflateStream, DecodeError> {
         let plausible = is_plausible(method, compressed_len, len);
         let size = usize::try_from(len).ok().filter(|_| plausible);
-        let size = size.ok_or(DecodeError::ImplausibleLength {
-            len,
-            compressed_len,
-        })?;
+        let size = size.ok_or(DecodeError::ImplausibleLength { len, compressed_len })?;
         Ok(InflateStream {
             inflate: (method == Method::Deflate).then(Box::default),
             output: vec![0; size],
@@ -118,10 +115,7 @@ impl InflateStream {
             None => {
                 let end = self.filled + compressed.len();
                 let Some(room) = self.output.get_mut(self.filled..end) else {
-                    return Err(DecodeError::Length {
-                        wanted: self.output.len() as u64,
-                        found: end as u64,
-                    });
+                    return Err(DecodeError::Length { wanted: self.output.len() as u64, found: end as u64 });
                 };
                 room.copy_from_slice(compressed);
                 self.filled = end;
@@ -136,10 +130,7 @@ impl InflateStream {
                     TINFLStatus::Done if read == compressed.len() => self.done = true,
                     TINFLStatus::NeedsMoreInput => {}
                     TINFLStatus::HasMoreOutput => {
-                        return Err(DecodeError::Length {
-                            wanted: len,
-                            found: len + 1,
-                        });
+                        return Err(DecodeError::Length { wanted: len, found: len + 1 });
                     }
                     _ => return Err(DecodeError::Corrupt { decoded, len }),
                 }
@@ -147,10 +138,7 @@ impl InflateStream {
             Some(_) if compressed.is_empty() => {}
             Some(_) => {
                 let decoded = self.filled as u64;
-                return Err(DecodeError::Corrupt {
-                    decoded,
-                    len: self.output.len() as u64,
-                });
+                return Err(DecodeError::Corrupt { decoded, len: self.output.len() as u64 });
             }
         }
         let fresh = &self.output[before..self.filled];
@@ -170,17 +158,11 @@ impl InflateStream {
             return Err(DecodeError::Length { wanted, found });
         }
         if !self.done {
-            return Err(DecodeError::Corrupt {
-                decoded: found,
-                len: wanted,
-            });
+            return Err(DecodeError::Corrupt { decoded: found, len: wanted });
         }
         let found = self.hasher.finalize();
         if found != self.crc32 {
-            return Err(DecodeError::Crc {
-                wanted: self.crc32,
-                found,
-            });
+            return Err(DecodeError::Crc { wanted: self.crc32, found });
         }
         Ok(self.output)
     }

@@ -84,10 +84,7 @@ impl CentralDirectoryReader {
     pub fn supply(&mut self, start: u64, bytes: &[u8]) -> Result<(), ZipError> {
         let end = start.saturating_add(bytes.len() as u64);
         if end > self.archive_len {
-            return Err(ZipError::PastEnd {
-                end,
-                archive_len: self.archive_len,
-            });
+            return Err(ZipError::PastEnd { end, archive_len: self.archive_len });
         }
         let Some(wanted) = self.wants() else {
             return Ok(());
@@ -98,16 +95,12 @@ impl CentralDirectoryReader {
         }
         let next = self.next_byte();
         if start > next {
-            return Err(ZipError::UnexpectedBytes {
-                wanted: next,
-                start,
-            });
+            return Err(ZipError::UnexpectedBytes { wanted: next, start });
         }
         // Both differences are at most `bytes.len()`: they fit usize.
-        let fresh = (next - start).min(end - start) as usize
-            ..(end.min(self.tail_start).max(start) - start) as usize;
-        self.front
-            .extend_from_slice(bytes.get(fresh).unwrap_or_default());
+        let fresh =
+            (next - start).min(end - start) as usize..(end.min(self.tail_start).max(start) - start) as usize;
+        self.front.extend_from_slice(bytes.get(fresh).unwrap_or_default());
         if self.next_byte() == self.tail_start {
             self.front.append(&mut self.tail);
             std::mem::swap(&mut self.front, &mut self.tail);
@@ -124,10 +117,7 @@ impl CentralDirectoryReader {
         }
         let State::Directory(directory) = self.state else {
             // Only an empty archive wants nothing before its end record was found.
-            return Err(ZipError::NoEndRecord {
-                archive_len: self.archive_len,
-                searched: 0,
-            });
+            return Err(ZipError::NoEndRecord { archive_len: self.archive_len, searched: 0 });
         };
         let bytes = self.slice(directory.start..directory.end)?;
         parse_directory(bytes, directory.start, directory.entries, self.archive_len)
@@ -154,10 +144,7 @@ impl CentralDirectoryReader {
 
     fn find_end(&self) -> Result<State, ZipError> {
         let tail = &self.tail;
-        let no_end = ZipError::NoEndRecord {
-            archive_len: self.archive_len,
-            searched: tail.len() as u64,
-        };
+        let no_end = ZipError::NoEndRecord { archive_len: self.archive_len, searched: tail.len() as u64 };
         // Backwards, so that a comment that quotes a record loses to the record it belongs to only if its length fits too.
         let at = (0..=tail.len().checked_sub(END_LEN).ok_or(no_end)?)
             .rev()
@@ -176,15 +163,8 @@ impl CentralDirectoryReader {
                 return Err(ZipError::Split { disk });
             }
             let record_at = u64_at(tail, locator_at + 8);
-            check_end(
-                record_at,
-                ZIP64_END_LEN,
-                self.tail_start + locator_at as u64,
-            )?;
-            return Ok(State::Zip64 {
-                at: record_at,
-                end: self.tail_start + locator_at as u64,
-            });
+            check_end(record_at, ZIP64_END_LEN, self.tail_start + locator_at as u64)?;
+            return Ok(State::Zip64 { at: record_at, end: self.tail_start + locator_at as u64 });
         }
         let disk = u32::from(u16_at(record, 4).max(u16_at(record, 6)));
         if disk != 0 {
@@ -203,22 +183,13 @@ impl CentralDirectoryReader {
         let record = self.slice(at..end)?;
         let found = u32_at(record, 0);
         if found != ZIP64_END_SIGNATURE {
-            return Err(ZipError::Signature {
-                offset: at,
-                wanted: ZIP64_END_SIGNATURE,
-                found,
-            });
+            return Err(ZipError::Signature { offset: at, wanted: ZIP64_END_SIGNATURE, found });
         }
         let disk = u32_at(record, 16).max(u32_at(record, 20));
         if disk != 0 {
             return Err(ZipError::Split { disk });
         }
-        directory(
-            u64_at(record, 48),
-            u64_at(record, 40),
-            u64_at(record, 32),
-            at,
-        )
+        directory(u64_at(record, 48), u64_at(record, 40), u64_at(record, 32), at)
     }
 
     fn slice(&self, range: Range<u64>) -> Result<&[u8], ZipError> {
@@ -226,29 +197,17 @@ impl CentralDirectoryReader {
         from_tail(range.start)
             .zip(from_tail(range.end))
             .and_then(|(start, end)| self.tail.get(start..end))
-            .ok_or(ZipError::OutOfBounds {
-                offset: range.start,
-                end: range.end,
-                limit: self.archive_len,
-            })
+            .ok_or(ZipError::OutOfBounds { offset: range.start, end: range.end, limit: self.archive_len })
     }
 }
 
 fn directory(start: u64, len: u64, entries: u64, limit: u64) -> Result<Directory, ZipError> {
     let end = check_end(start, len, limit)?;
-    Ok(Directory {
-        start,
-        end,
-        entries,
-    })
+    Ok(Directory { start, end, entries })
 }
 
 /// `offset + len`, which must not pass `limit`.
 pub(super) fn check_end(offset: u64, len: u64, limit: u64) -> Result<u64, ZipError> {
     let end = offset.checked_add(len).unwrap_or(u64::MAX);
-    if end > limit {
-        Err(ZipError::OutOfBounds { offset, end, limit })
-    } else {
-        Ok(end)
-    }
+    if end > limit { Err(ZipError::OutOfBounds { offset, end, limit }) } else { Ok(end) }
 }

@@ -25,11 +25,7 @@ pub fn data_offset(
     check_end(header_offset, LOCAL_LEN, have)?;
     let found = u32_at(local, 0);
     if found != LOCAL_SIGNATURE {
-        return Err(ZipError::Signature {
-            offset: header_offset,
-            wanted: LOCAL_SIGNATURE,
-            found,
-        });
+        return Err(ZipError::Signature { offset: header_offset, wanted: LOCAL_SIGNATURE, found });
     }
     let flags = u16_at(local, 6);
     if is_encrypted(flags) {
@@ -38,15 +34,10 @@ pub fn data_offset(
     let (name_len, extra_len) = (u16_at(local, 26), u16_at(local, 28));
     let header_len = LOCAL_LEN + u64::from(name_len) + u64::from(extra_len);
     let start = check_end(header_offset, header_len, have)?;
-    let (raw, extra) =
-        local[LOCAL_LEN as usize..header_len as usize].split_at(usize::from(name_len));
-    let disagrees = ZipError::LocalHeader {
-        offset: header_offset,
-    };
+    let (raw, extra) = local[LOCAL_LEN as usize..header_len as usize].split_at(usize::from(name_len));
+    let disagrees = ZipError::LocalHeader { offset: header_offset };
     // A file's name is its path: names that would have to be cleaned are refused with the directory.
-    if decode_name(raw, flags, extra).ok().as_deref() != Some(name)
-        || u16_at(local, 8) != method.code()
-    {
+    if decode_name(raw, flags, extra).ok().as_deref() != Some(name) || u16_at(local, 8) != method.code() {
         return Err(disagrees);
     }
     check_end(start, compressed_len, limit)?;

@@ -10,15 +10,9 @@ const UNICODE_PATH: u16 = 0x7075;
 
 /// A member's name: UTF-8 by flag, else by Info-ZIP's extra field if it still belongs to the raw name, else code page 437
 /// (APPNOTE D.1).
-pub(super) fn decode_name<'a>(
-    raw: &'a [u8],
-    flags: u16,
-    extra: &'a [u8],
-) -> Result<Cow<'a, str>, ZipError> {
+pub(super) fn decode_name<'a>(raw: &'a [u8], flags: u16, extra: &'a [u8]) -> Result<Cow<'a, str>, ZipError> {
     let utf8 = |bytes| {
-        std::str::from_utf8(bytes)
-            .map(Cow::Borrowed)
-            .map_err(|_| ZipError::Name(NameProblem::NotUtf8))
+        std::str::from_utf8(bytes).map(Cow::Borrowed).map_err(|_| ZipError::Name(NameProblem::NotUtf8))
     };
     if flags & UTF8_FLAG != 0 || raw.is_ascii() {
         return utf8(raw);
@@ -57,12 +51,7 @@ pub(crate) fn check_name(name: &str) -> Result<(), NameProblem> {
 pub(crate) fn name_conflicts(names: &[(&str, bool)]) -> Vec<(usize, NameProblem)> {
     let mut order: Vec<usize> = (0..names.len()).collect();
     // With '/' sorted first, a name is directly followed by what lies below it.
-    let key = |i: usize| {
-        names[i]
-            .0
-            .bytes()
-            .map(|byte| if byte == b'/' { 0 } else { byte })
-    };
+    let key = |i: usize| names[i].0.bytes().map(|byte| if byte == b'/' { 0 } else { byte });
     order.sort_by(|&a, &b| key(a).cmp(key(b)));
     let mut conflicts = Vec::new();
     for same in order.chunk_by(|&a, &b| names[a].0 == names[b].0) {
@@ -73,11 +62,7 @@ pub(crate) fn name_conflicts(names: &[(&str, bool)]) -> Vec<(usize, NameProblem)
     }
     for pair in order.windows(2) {
         let ((name, is_folder), (next, _)) = (names[pair[0]], names[pair[1]]);
-        if !is_folder
-            && next
-                .strip_prefix(name)
-                .is_some_and(|below| below.starts_with('/'))
-        {
+        if !is_folder && next.strip_prefix(name).is_some_and(|below| below.starts_with('/')) {
             conflicts.push((pair[0], NameProblem::FileAndFolder));
         }
     }
@@ -88,13 +73,7 @@ pub(crate) fn name_conflicts(names: &[(&str, bool)]) -> Vec<(usize, NameProblem)
 
 pub(super) fn cp437(raw: &[u8]) -> String {
     raw.iter()
-        .map(|&byte| {
-            if byte < 0x80 {
-                char::from(byte)
-            } else {
-                CP437_UPPER[usize::from(byte - 0x80)]
-            }
-        })
+        .map(|&byte| if byte < 0x80 { char::from(byte) } else { CP437_UPPER[usize::from(byte - 0x80)] })
         .collect()
 }
 
@@ -147,14 +126,8 @@ mod tests {
     fn encodings() {
         let raw: &[u8] = b"na\x8bve";
         assert_eq!(decode_name(raw, 0, &[]).unwrap(), "naïve");
-        assert_eq!(
-            decode_name(raw, UTF8_FLAG, &[]),
-            Err(ZipError::Name(NameProblem::NotUtf8))
-        );
-        assert_eq!(
-            decode_name("naïve".as_bytes(), UTF8_FLAG, &[]).unwrap(),
-            "naïve"
-        );
+        assert_eq!(decode_name(raw, UTF8_FLAG, &[]), Err(ZipError::Name(NameProblem::NotUtf8)));
+        assert_eq!(decode_name("naïve".as_bytes(), UTF8_FLAG, &[]).unwrap(), "naïve");
 
         let mut extra = vec![0x75, 0x70, 0, 0, 1];
         extra.extend(crc32fast::hash(raw).to_le_bytes());

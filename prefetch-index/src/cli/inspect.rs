@@ -1,0 +1,174 @@
+use anyhow::{Context, Result, anyhow};
+use comfy_table::{CellAlignment, Table, presets};
+use prefetch_index::format::{self, FormatError};
+use prefetch_index::index::{Group, Index, Install};
+use prefetch_index::plan::{self, Budget, Line};
+use serde::Serialize;
+
+use crate::args::Inspect;
+
+/// What `--json` prints; the tables show the same.
+#[derive(Serialize)]
+struct Report {
+    format: u32,
+    pyodide: String,
+    python: String,
+    archives: Vec<ArchiveReport>,
+    groups: Vec<GroupReport>,
+    entries: Vec<EntryReport>,
+}
+
+#[derive(Serialize)]
+struct ArchiveReport {
+    name: String,
+    version: String,
+    install_dir: &'static str,
+    members: usize,
+    bytes: u64,
+    sha256: Option<String>,
+    url: String,
+}
+
+#[derive(Serialize)]
+struct GroupReport {
+    name: String,
+    parents: Vec<String>,
+    reads: usize,
+    shared_libraries: usize,
+    compressed_bytes: u64,
+    bytes: u64,
+}
+
+#[derive(Serialize)]
+struct EntryReport {
+    name: String,
+    groups: Vec<String>,
+    reads: usize,
+    requests: usize,
+    request_bytes: u64,
+    wasted_bytes: u64,
+}
+
+pub(crate) fn inspect(args: &Inspect) -> Result<()> {
+    let shown = args.index.display();
+    let bytes = std::fs::read(&args.index)
+        .with_context(|| format!("{shown}: cannot be read; make it with prefetch-index build"))?;
+    let index = format::decode(&bytes).map_err(|error| anyhow!("{shown}: {}", remedy(error)))?;
+    let report = report(&index);
+    if args.json {
+        println!("{}", serde_json::to_string(&report)?);
+    } else {
+        print_tables(&report);
+    }
+    Ok(())
+}
+
+fn remedy(error: FormatError) -> String {
+    match error {
+        FormatError::Magic => "not a wheelfs index; make one with prefetch-index build".to_owned(),
+        error => format!("{error}: rebuild it with prefetch-index build"),
+    }
+}
+
+fn report(index: &Index) -> Report {
+    let name = |id: &u32| index.groups[*id as usize].name.clone();
+    let archives = index.archives.iter().map(|archive| ArchiveReport {
+        name: archive.name.clone(),
+        version: archive.version.clone(),
+        install_dir: if archive.install == Install::SharedLibraries { "dynlib" } else { "site" },
+        members: archive.members.len(),
+        bytes: archive.len,
+        sha256: archive.sha256.map(|digest| digest.iter().map(|byte| format!("{byte:02x}")).collect()),
+        url: archive.url.clone(),
+    });
+    let groups = index.groups.iter().map(|group: &Group| {
+        let members: Vec<_> = group.reads.iter().filter_map(|read| index.member(read)).collect();
+        GroupReport {
+            name: group.name.clone(),
+            parents: group.parents.iter().map(name).collect(),
+            reads: group.reads.len(),
+            shared_libraries: members.iter().filter(|member| member.is_shared_library()).count(),
+            compressed_bytes: members.iter().map(|member| member.compressed_len).sum(),
+            bytes: members.iter().map(|member| member.len).sum(),
+        }
+    });
+    let lens: Vec<u64> = index.archives.iter().map(|archive| archive.len).collect();
+    let entries = index.entries.iter().map(|entry| {
+        let wants = index.wants(&index.access_order(&entry.groups));
+        let requests = plan::plan(&wants, &lens, &Line::default(), &Budget::default());
+        let request_bytes = requests.iter().map(|request| request.span.end - request.span.start).sum();
+        EntryReport {
+            name: entry.name.clone(),
+            groups: entry.groups.iter().map(name).collect(),
+            reads: wants.len(),
+            requests: requests.len(),
+            request_bytes,
+            wasted_bytes: request_bytes
+                - wants.iter().map(|want| want.span.end - want.span.start).sum::<u64>(),
+        }
+    });
+    Report {
+        format: format::VERSION,
+        pyodide: index.pyodide.clone(),
+        python: index.python.clone(),
+        archives: archives.collect(),
+        groups: groups.collect(),
+        entries: entries.collect(),
+    }
+}
+
+fn print_tables(report: &Report) {
+    println!(
+        "wheelfs index, format {}, Pyodide {}, Python {}\n",
+        report.format, report.pyodide, report.python
+    );
+    let mut archives = table(&["archive", "version", "members", "bytes", "url"], 2..4);
+    for archive in &report.archives {
+        let ArchiveReport { name, version, members, bytes, url, .. } = archive;
+        archives.add_row([name, version, &members.to_string(), &grouped(*bytes), url]);
+    }
+    let columns = ["group", "builds on", "reads", "libraries", "compressed", "unpacked"];
+    let mut groups = table(&columns, 2..6);
+    for group in &report.groups {
+        groups.add_row([
+            group.name.clone(),
+            group.parents.join(", "),
+            group.reads.to_string(),
+            group.shared_libraries.to_string(),
+            grouped(group.compressed_bytes),
+            grouped(group.bytes),
+        ]);
+    }
+    let mut entries = table(&["entry point", "groups", "reads", "requests", "bytes", "of them unread"], 2..6);
+    for entry in &report.entries {
+        entries.add_row([
+            entry.name.clone(),
+            entry.groups.join(", "),
+            entry.reads.to_string(),
+            entry.requests.to_string(),
+            grouped(entry.request_bytes),
+            grouped(entry.wasted_bytes),
+        ]);
+    }
+    println!("{archives}\n\n{groups}\n\n{entries}");
+    println!("\nRequests as planned for a line of 20 Mbit/s and 200 ms.");
+}
+
+fn table(columns: &[&str], numbers: std::ops::Range<usize>) -> Table {
+    let mut table = Table::new();
+    table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_header(columns);
+    for column in numbers {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table
+}
+
+/// `1234567` as `1 234 567`.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let groups: Vec<&str> =
+        digits.as_bytes().rchunks(3).rev().filter_map(|group| std::str::from_utf8(group).ok()).collect();
+    groups.join(" ")
+}

@@ -1,0 +1,202 @@
+// Runs a Python file on the stock Pyodide of a folder and writes down every read of an installed file.
+// Started by `prefetch-index record` with one argument, the options as JSON. Any Node from 18 on: packages are loaded
+// eagerly, as every page does, so nothing has to suspend.
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { basename, join, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+
+/**
+ * @typedef {{ dir: string, app: string, packages: string[], out: string }} Options
+ * @typedef {{ name: string, file_name: string, sha256: string, imports: string[], depends: string[] }} LockPackage
+ */
+
+/** Exit statuses `prefetch-index` knows: Python's traceback was printed; `out` holds a message. */
+const APP_FAILED = 3;
+const REFUSED = 4;
+
+const options = /** @type {Options} */ (JSON.parse(process.argv[2]));
+const dir = resolve(options.dir);
+
+/** @param {string} message @returns {never} */
+function refuse(message) {
+  writeFileSync(options.out, message);
+  process.exit(REFUSED);
+}
+
+/** @type {{ packages: Record<string, LockPackage> }} */
+const lock = JSON.parse(readFileSync(join(dir, "pyodide-lock.json"), "utf8"));
+
+/**
+ * The packages and everything they depend on, dependencies first.
+ * @param {Iterable<string>} names
+ * @returns {LockPackage[]}
+ */
+function closure(names) {
+  /** @type {Map<string, LockPackage>} */
+  const found = new Map();
+  const visiting = new Set();
+  /** @param {string} name */
+  const visit = (name) => {
+    if (visiting.has(name)) return;
+    visiting.add(name);
+    const entry = lock.packages[name] ?? refuse(`the lock file of ${options.dir} has no package ${name}`);
+    entry.depends.forEach(visit);
+    found.set(name, entry);
+  };
+  for (const name of names) visit(name);
+  return [...found.values()];
+}
+
+/** Names of installed files as a trace has them; null for everything else. @param {string} sitePackages */
+function pathNamer(sitePackages) {
+  const libraries = "/usr/lib/";
+  /** @param {string} path */
+  return (path) => {
+    if (path.startsWith(`${sitePackages}/`)) return path.slice(sitePackages.length + 1);
+    if (path.startsWith(libraries)) return `lib:${path.slice(libraries.length)}`;
+    return null;
+  };
+}
+
+const { loadPyodide } = await import(pathToFileURL(join(dir, "pyodide.mjs")).href);
+const pyodide = await loadPyodide({ indexURL: `${dir}/` });
+const { FS } = pyodide;
+const source = readFileSync(options.app, "utf8");
+
+let names = options.packages;
+if (names.length === 0) {
+  const owner = new Map(Object.values(lock.packages).flatMap((entry) => entry.imports.map((i) => [i, entry.name])));
+  const findImports = pyodide.pyimport("pyodide.code").find_imports;
+  const imports = [];
+  try {
+    imports.push(...findImports(source).toJs());
+  } catch (error) {
+    console.error(String(/** @type {Error} */ (error).message));
+    process.exit(APP_FAILED);
+  }
+  names = imports.map((/** @type {string} */ name) => owner.get(name)).filter((name) => name !== undefined);
+}
+// The lock's own key may differ from the package's canonical name in case.
+const packages = closure(names.map((name) => (name in lock.packages ? name : name.toLowerCase().replaceAll("_", "-"))));
+for (const { name, file_name } of packages) {
+  // Pyodide would fetch it from its CDN and store it in the folder.
+  if (!existsSync(join(dir, basename(file_name)))) refuse(`${options.dir} lacks ${basename(file_name)} (package ${name})`);
+}
+await pyodide.loadPackage(packages.map(({ name }) => name), { messageCallback: () => {} });
+for (const { name } of packages) {
+  if (!(name in pyodide.loadedPackages)) refuse(`Pyodide could not load package ${name} from ${options.dir}`);
+}
+
+/** @type {object[]} */
+const events = [];
+let started = 0;
+const now = () => Math.round((performance.now() - started) * 1000) / 1000;
+const sitePackages = pyodide.runPython("import site; site.getsitepackages()[0]");
+const nameOf = pathNamer(sitePackages);
+
+/** @param {string} path @param {number} offset @param {number} len */
+function noteRead(path, offset, len) {
+  const read = nameOf(path);
+  if (read !== null && len > 0) events.push({ t: now(), read, offset, len });
+}
+
+// Emscripten's system calls go through this object, so its methods see every read, Python's and its own.
+const { read, mmap } = FS;
+/** @type {typeof FS.read} */
+FS.read = (stream, buffer, offset, length, position) => {
+  const from = position ?? stream.position;
+  const count = read.call(FS, stream, buffer, offset, length, position);
+  noteRead(FS.getPath(stream.node), from, count);
+  return count;
+};
+/** @type {any} */ (FS).mmap = (/** @type {any} */ stream, /** @type {number} */ length, /** @type {number} */ position, /** @type {any[]} */ ...rest) => {
+  noteRead(FS.getPath(stream.node), position, length);
+  return mmap.call(FS, stream, length, position, ...rest);
+};
+
+/** A library was loaded, though its bytes were read long before. @param {string} path */
+function noteLibrary(path) {
+  const found = FS.analyzePath(path);
+  if (found.exists) noteRead(FS.getPath(found.object), 0, found.object.usedBytes);
+}
+
+// Outermost imports of the program itself, and extension modules at the moment they are loaded: stock Pyodide reads all
+// libraries of a package when it is installed, which says nothing about the order in which they are needed.
+const watch = pyodide.runPython(`
+def watch(begin, end, library):
+    import builtins, ctypes, sys
+    from importlib.machinery import ExtensionFileLoader
+
+    import_ = builtins.__import__
+    create_module = ExtensionFileLoader.create_module
+    dlopen = ctypes._dlopen
+    dont_write_bytecode = sys.dont_write_bytecode
+    depth = 0
+
+    def watched_import(name, globals=None, locals=None, fromlist=(), level=0):
+        nonlocal depth
+        if depth or level or not globals or globals.get("__name__") != "__main__":
+            return import_(name, globals, locals, fromlist, level)
+        parts = [f"{name}.{part}" for part in fromlist or () if f"{name}.{part}" not in sys.modules]
+        depth += 1
+        started = begin(name)
+        try:
+            return import_(name, globals, locals, fromlist, level)
+        finally:
+            depth -= 1
+            # "from scipy import stats" is an import of scipy.stats.
+            parts = [part for part in parts if part in sys.modules]
+            end(started, parts[0] if len(parts) == 1 else name)
+
+    def watched_create_module(self, spec):
+        library(spec.origin)
+        return create_module(self, spec)
+
+    def watched_dlopen(name, *args):
+        if isinstance(name, str):
+            library(name)
+        return dlopen(name, *args)
+
+    def restore():
+        builtins.__import__ = import_
+        ExtensionFileLoader.create_module = create_module
+        ctypes._dlopen = dlopen
+        sys.dont_write_bytecode = dont_write_bytecode
+
+    builtins.__import__ = watched_import
+    ExtensionFileLoader.create_module = watched_create_module
+    ctypes._dlopen = watched_dlopen
+    # A program that leaves .pyc files behind would read those the second time it imports a module.
+    sys.dont_write_bytecode = True
+    return restore
+
+watch
+`, { globals: pyodide.toPy({}) });
+
+started = performance.now();
+const restore = watch(
+  (/** @type {string} */ name) => events.push({ t: now(), import: name }) - 1,
+  (/** @type {number} */ begun, /** @type {string} */ name) => {
+    /** @type {any} */ (events[begun]).import = name;
+    events.push({ t: now(), imported: name });
+  },
+  noteLibrary,
+);
+try {
+  await pyodide.runPythonAsync(source, { filename: basename(options.app) });
+} catch (error) {
+  console.error(String(/** @type {Error} */ (error).message).trimEnd());
+  process.exit(APP_FAILED);
+}
+restore();
+Object.assign(FS, { read, mmap });
+
+const header = {
+  wheelfs_trace: 1,
+  pyodide: pyodide.version,
+  python: pyodide.runPython("import sys; sys.version.split()[0]"),
+  app: basename(options.app),
+  packages: packages.map(({ name, file_name, sha256 }) => ({ name, file_name: basename(file_name), sha256 })),
+};
+writeFileSync(options.out, [header, ...events].map((line) => `${JSON.stringify(line)}\n`).join(""));
+process.exit(0);

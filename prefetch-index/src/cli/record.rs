@@ -1,0 +1,69 @@
+use std::ffi::OsString;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+use prefetch_index::trace::{self, EventKind};
+
+use crate::args::Record;
+use crate::{lock, progress};
+
+const RUNNER: &str = include_str!("record.mjs");
+/// Exit statuses of the runner.
+const APP_FAILED: i32 = 3;
+const REFUSED: i32 = 4;
+
+pub(crate) fn record(args: &Record) -> Result<()> {
+    let (dir, app) = (args.pyodide.display(), args.app.display());
+    lock::read(&args.pyodide)?;
+    for name in ["pyodide.mjs", "python_stdlib.zip", "pyodide.asm.wasm"] {
+        if !args.pyodide.join(name).is_file() {
+            bail!("{dir}: {name} is missing; copy all files of the npm package pyodide into the folder");
+        }
+    }
+    if !args.app.is_file() {
+        bail!("{app}: no such file; give the Python file to run");
+    }
+
+    let work = tempfile::tempdir().context("no temporary folder can be made")?;
+    let (script, result) = (work.path().join("record.mjs"), work.path().join("trace"));
+    std::fs::write(&script, RUNNER).with_context(|| format!("{}: cannot be written", script.display()))?;
+    let options = serde_json::json!({
+        "dir": args.pyodide, "app": args.app, "packages": args.packages, "out": result,
+    });
+    let node = std::env::var_os("NODE").unwrap_or_else(|| OsString::from("node"));
+    let bar = progress::step(&format!("running {app} on the Pyodide of {dir}"), 0);
+    let status = Command::new(&node).arg(&script).arg(options.to_string()).stdin(Stdio::null()).status();
+    bar.finish_and_clear();
+    let status = status.with_context(|| {
+        format!(
+            "{}: Node cannot be started; install Node 18 or newer, or set NODE to its path",
+            node.display()
+        )
+    })?;
+    match status.code() {
+        Some(0) => {}
+        Some(APP_FAILED) => bail!("{app}: failed, Python's traceback is above; nothing was written"),
+        Some(REFUSED) => {
+            let message = std::fs::read_to_string(&result).unwrap_or_default();
+            bail!("{message}; put the missing files into the folder, or name other packages with --packages");
+        }
+        _ => bail!(
+            "{dir}: Pyodide did not start in Node ({status}), see above; are all its files from one release?"
+        ),
+    }
+
+    let text = std::fs::read_to_string(&result).context("the run left no trace")?;
+    let trace = trace::parse(&text).context("the run left a broken trace")?;
+    std::fs::write(&args.output, text)
+        .with_context(|| format!("{}: cannot be written", args.output.display()))?;
+    let files: std::collections::BTreeSet<&str> = trace
+        .events
+        .iter()
+        .filter_map(|event| match &event.kind {
+            EventKind::Read { path, .. } => Some(path.as_str()),
+            _ => None,
+        })
+        .collect();
+    eprintln!("{}: {} files read of {} packages", args.output.display(), files.len(), trace.packages.len());
+    Ok(())
+}
