@@ -55,10 +55,7 @@ pub(crate) struct Faults(Mutex<HashMap<String, VecDeque<(Fault, u32)>>>);
 impl Faults {
     pub(crate) fn inject(&self, path: &str, fault: Fault, times: u32) {
         let mut faults = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        faults
-            .entry(path.to_owned())
-            .or_default()
-            .push_back((fault, times));
+        faults.entry(path.to_owned()).or_default().push_back((fault, times));
     }
 
     /// The fault for the request being answered now.
@@ -86,12 +83,7 @@ mod tests {
         let seen: Vec<_> = (0..4).map(|_| faults.next("/a")).collect();
         assert_eq!(
             seen,
-            [
-                Some(Fault::IgnoreRange),
-                Some(Fault::IgnoreRange),
-                Some(Fault::Status(500)),
-                None
-            ]
+            [Some(Fault::IgnoreRange), Some(Fault::IgnoreRange), Some(Fault::Status(500)), None]
         );
         assert_eq!(faults.next("/b"), None);
     }

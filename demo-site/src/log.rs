@@ -43,31 +43,17 @@ struct Inner {
 impl Log {
     pub(crate) fn new() -> Log {
         let (subscribers, _) = broadcast::channel(4096);
-        Log(Arc::new(Inner {
-            start: Instant::now(),
-            entries: Mutex::default(),
-            subscribers,
-        }))
+        Log(Arc::new(Inner { start: Instant::now(), entries: Mutex::default(), subscribers }))
     }
 
     /// All requests answered since the start or the last [`Log::take`], in the order in which their answers ended.
     pub fn entries(&self) -> Vec<Entry> {
-        self.0
-            .entries
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.0.entries.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The same, and forgets them.
     pub fn take(&self) -> Vec<Entry> {
-        std::mem::take(
-            &mut self
-                .0
-                .entries
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner),
-        )
+        std::mem::take(&mut self.0.entries.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Every request from now on, as its answer ends. A receiver more than 4096 entries behind loses the oldest.
@@ -80,11 +66,7 @@ impl Log {
     }
 
     pub(crate) fn add(&self, entry: Entry) {
-        self.0
-            .entries
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(entry.clone());
+        self.0.entries.lock().unwrap_or_else(PoisonError::into_inner).push(entry.clone());
         // No subscriber is the ordinary case.
         let _ = self.0.subscribers.send(entry);
     }

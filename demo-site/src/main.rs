@@ -39,19 +39,14 @@ async fn main() -> io::Result<()> {
     }
     let server = server.start().await?;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, arguments.port)).await?;
-    let relay = Relay::listen(
-        listener,
-        server.address(),
-        Line::new(arguments.rtt, arguments.down),
-    )?;
+    let relay = Relay::listen(listener, server.address(), Line::new(arguments.rtt, arguments.down))?;
     println!("{}/", server.origin_at(relay.address()));
     tokio::signal::ctrl_c().await
 }
 
 fn mount(argument: &str) -> Result<Mount, &'static str> {
-    let (at, folder) = argument
-        .split_once('=')
-        .ok_or("write PATH=FOLDER, for example /pyodide=dist/pyodide")?;
+    let (at, folder) =
+        argument.split_once('=').ok_or("write PATH=FOLDER, for example /pyodide=dist/pyodide")?;
     if !at.starts_with('/') {
         return Err("the path must start with /");
     }

@@ -12,10 +12,7 @@ pub struct Mount {
 impl Mount {
     /// `at`: where the folder's files appear, `/` or `/some/path`; `folder`: on this machine.
     pub fn new(at: &str, folder: impl Into<PathBuf>) -> Mount {
-        Mount {
-            at: at.trim_end_matches('/').to_owned(),
-            folder: folder.into(),
-        }
+        Mount { at: at.trim_end_matches('/').to_owned(), folder: folder.into() }
     }
 
     /// The file that a request's path means, `None` when it is not under this mount or tries to leave the folder.
@@ -88,9 +85,7 @@ fn decoded(path: &str) -> Option<String> {
 }
 
 fn hex(digit: u8) -> Option<u8> {
-    char::from(digit)
-        .to_digit(16)
-        .and_then(|value| u8::try_from(value).ok())
+    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
 }
 
 #[cfg(test)]
@@ -115,11 +110,7 @@ mod tests {
             ("/..\\secret", None),
             ("/%ff", None),
         ] {
-            assert_eq!(
-                find(&mounts, path).as_deref(),
-                expected.map(Path::new),
-                "{path}"
-            );
+            assert_eq!(find(&mounts, path).as_deref(), expected.map(Path::new), "{path}");
         }
     }
 }

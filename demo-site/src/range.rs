@@ -15,19 +15,12 @@ pub(crate) enum Asked {
 
 /// `header`: the value of `Range`, if there is one; `len`: of the file, in bytes.
 pub(crate) fn asked(header: Option<&str>, len: u64) -> Asked {
-    let Some((first, last)) =
-        header.and_then(|value| value.strip_prefix("bytes=")?.split_once('-'))
-    else {
+    let Some((first, last)) = header.and_then(|value| value.strip_prefix("bytes=")?.split_once('-')) else {
         return Asked::Whole;
     };
-    let (Some(first), Some(last)) = (
-        number(first),
-        if last.is_empty() {
-            Some(u64::MAX)
-        } else {
-            number(last)
-        },
-    ) else {
+    let (Some(first), Some(last)) =
+        (number(first), if last.is_empty() { Some(u64::MAX) } else { number(last) })
+    else {
         return Asked::Whole;
     };
     if last < first {
@@ -41,10 +34,7 @@ pub(crate) fn asked(header: Option<&str>, len: u64) -> Asked {
 
 /// `u64::from_str` takes a leading `+`, which the header's grammar does not.
 fn number(digits: &str) -> Option<u64> {
-    digits
-        .bytes()
-        .all(|byte| byte.is_ascii_digit())
-        .then(|| digits.parse().ok())?
+    digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())?
 }
 
 #[cfg(test)]

@@ -90,11 +90,7 @@ impl Relay {
                 connections.spawn(connect(client, server, for_connections.clone()));
             }
         });
-        Ok(Relay {
-            address,
-            wire,
-            accepting,
-        })
+        Ok(Relay { address, wire, accepting })
     }
 
     /// Where it listens.
@@ -125,11 +121,7 @@ struct Wire {
 
 impl Wire {
     fn new(line: Line) -> Wire {
-        Wire {
-            line,
-            free: Mutex::new(Instant::now()),
-            downstream_bytes: AtomicU64::new(0),
-        }
+        Wire { line, free: Mutex::new(Instant::now()), downstream_bytes: AtomicU64::new(0) }
     }
 
     /// Waits for the line, and until `bytes` have left; returns when that was.
@@ -206,11 +198,8 @@ async fn pass(mut from: OwnedReadHalf, to: OwnedWriteHalf, wire: &Wire, directio
                 Direction::Upstream { open } => Instant::now().max(open),
                 Direction::Downstream => wire.send_downstream(count as u64).await,
             };
-            let held = Held {
-                due: left + wire.line.round_trip / 2,
-                bytes: buffer[..count].to_vec(),
-                _room: room,
-            };
+            let held =
+                Held { due: left + wire.line.round_trip / 2, bytes: buffer[..count].to_vec(), _room: room };
             if sender.send(held).is_err() {
                 return;
             }

@@ -5,7 +5,8 @@ use std::{
     path::{Path, PathBuf},
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use axum::{
@@ -17,6 +18,7 @@ use http_body::{Frame, SizeHint};
 use tokio::{
     fs::File,
     io::{AsyncReadExt, AsyncSeekExt},
+    time::{Instant, Sleep, sleep},
 };
 
 use crate::{
@@ -29,6 +31,9 @@ use crate::{
 
 /// Bytes per frame of a body: small enough that streams of one connection take turns on a slow line.
 const FRAME: usize = 16 << 10;
+
+/// Before a transfer breaks, what was handed over has to leave: HTTP/1 and HTTP/2 both drop what is still queued.
+const LAST_GASP: Duration = Duration::from_millis(50);
 
 /// What every answer depends on.
 pub(crate) struct Site {
@@ -49,36 +54,24 @@ pub(crate) async fn respond(site: Arc<Site>, request: Request<Body>) -> Response
         // Wildcards do for requests without credentials. A preflight is logged: wheelfs should cause none.
         Method::OPTIONS => Answer::empty(StatusCode::NO_CONTENT),
         Method::GET | Method::HEAD => match mount::find(&site.mounts, &path) {
-            Some(file) => file_answer(&file, request.headers(), fault)
-                .await
-                .unwrap_or_else(|error| match error.kind() {
+            Some(file) => file_answer(&file, request.headers(), fault).await.unwrap_or_else(|error| {
+                match error.kind() {
                     io::ErrorKind::NotFound | io::ErrorKind::IsADirectory => {
                         Answer::empty(StatusCode::NOT_FOUND)
                     }
                     _ => Answer::empty(StatusCode::INTERNAL_SERVER_ERROR),
-                }),
+                }
+            }),
             None => Answer::empty(StatusCode::NOT_FOUND),
         },
         _ => Answer::empty(StatusCode::METHOD_NOT_ALLOWED),
     };
     let headers = &mut answer.headers;
-    headers.insert(
-        header::ACCESS_CONTROL_ALLOW_ORIGIN,
-        HeaderValue::from_static("*"),
-    );
-    headers.insert(
-        header::ACCESS_CONTROL_ALLOW_HEADERS,
-        HeaderValue::from_static("*"),
-    );
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("*"));
     headers.insert("timing-allow-origin", HeaderValue::from_static("*"));
-    headers.insert(
-        "cross-origin-resource-policy",
-        HeaderValue::from_static("cross-origin"),
-    );
-    headers.insert(
-        header::CACHE_CONTROL,
-        HeaderValue::from_static(site.caching.header()),
-    );
+    headers.insert("cross-origin-resource-policy", HeaderValue::from_static("cross-origin"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(site.caching.header()));
     let len = answer.body.len();
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(len));
     if request.method() == Method::HEAD {
@@ -97,6 +90,7 @@ pub(crate) async fn respond(site: Arc<Site>, request: Request<Body>) -> Response
     let sending = Sending {
         rest: answer.body,
         break_at: answer.break_at,
+        last_gasp: Box::pin(sleep(LAST_GASP)),
         entry,
         log: site.log.clone(),
     };
@@ -117,25 +111,15 @@ struct Answer {
 
 impl Answer {
     fn empty(status: StatusCode) -> Answer {
-        Answer {
-            status,
-            headers: HeaderMap::new(),
-            range: None,
-            body: Bytes::new(),
-            break_at: None,
-        }
+        Answer { status, headers: HeaderMap::new(), range: None, body: Bytes::new(), break_at: None }
     }
 }
 
 async fn file_answer(file: &Path, request: &HeaderMap, fault: Option<Fault>) -> io::Result<Answer> {
     if let Some(Fault::Status(code)) = fault {
-        return Ok(Answer::empty(
-            StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
-        ));
+        return Ok(Answer::empty(StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)));
     }
-    let asked_range = request
-        .get(header::RANGE)
-        .and_then(|value| value.to_str().ok());
+    let asked_range = request.get(header::RANGE).and_then(|value| value.to_str().ok());
     let range_header = asked_range.filter(|_| fault != Some(Fault::IgnoreRange));
     let (source, encoding) = match precompressed(file, request).await {
         Some(source) if range_header.is_none() => (source, Some("br")),
@@ -159,18 +143,10 @@ async fn file_answer(file: &Path, request: &HeaderMap, fault: Option<Fault>) -> 
         Asked::Whole => 0..len,
         Asked::Part(range) => {
             answer.status = StatusCode::PARTIAL_CONTENT;
-            let shift = if let Some(Fault::ContentRange { shift }) = fault {
-                shift
-            } else {
-                0
-            };
+            let shift = if let Some(Fault::ContentRange { shift }) = fault { shift } else { 0 };
             content_range(
                 &mut answer,
-                &format!(
-                    "bytes {}-{}/{len}",
-                    range.start + shift,
-                    range.end - 1 + shift
-                ),
+                &format!("bytes {}-{}/{len}", range.start + shift, range.end - 1 + shift),
             );
             range
         }
@@ -182,10 +158,7 @@ async fn file_answer(file: &Path, request: &HeaderMap, fault: Option<Fault>) -> 
     };
     if let Some(Fault::Shifted { shift }) = fault {
         let size = span.end - span.start;
-        span.start = span
-            .start
-            .saturating_add(shift)
-            .min(len.saturating_sub(size));
+        span.start = span.start.saturating_add(shift).min(len.saturating_sub(size));
         span.end = span.start + size;
     }
     let mut body = read(&source, span.clone()).await?;
@@ -193,30 +166,18 @@ async fn file_answer(file: &Path, request: &HeaderMap, fault: Option<Fault>) -> 
         Some(Fault::Short { len }) => body.truncate(usize::try_from(len).unwrap_or(usize::MAX)),
         Some(Fault::Reset { after }) => answer.break_at = Some(after),
         Some(Fault::Corrupt { offset }) if span.contains(&offset) => {
-            if let Some(byte) = usize::try_from(offset - span.start)
-                .ok()
-                .and_then(|at| body.get_mut(at))
-            {
+            if let Some(byte) = usize::try_from(offset - span.start).ok().and_then(|at| body.get_mut(at)) {
                 *byte = !*byte;
             }
         }
         _ => {}
     }
     answer.body = body.into();
-    answer.headers.insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static(mount::content_type(file)),
-    );
-    answer
-        .headers
-        .insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-    answer
-        .headers
-        .insert(header::VARY, HeaderValue::from_static("accept-encoding"));
+    answer.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(mount::content_type(file)));
+    answer.headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    answer.headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
     if let Some(encoding) = encoding {
-        answer
-            .headers
-            .insert(header::CONTENT_ENCODING, HeaderValue::from_static(encoding));
+        answer.headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(encoding));
     }
     Ok(answer)
 }
@@ -224,12 +185,8 @@ async fn file_answer(file: &Path, request: &HeaderMap, fault: Option<Fault>) -> 
 /// `FILE.br` beside the file, when the client takes brotli.
 async fn precompressed(file: &Path, request: &HeaderMap) -> Option<PathBuf> {
     let accepted = request.get(header::ACCEPT_ENCODING)?.to_str().ok()?;
-    let takes_brotli = accepted.split(',').any(|coding| {
-        coding
-            .split(';')
-            .next()
-            .is_some_and(|name| name.trim() == "br")
-    });
+    let takes_brotli =
+        accepted.split(',').any(|coding| coding.split(';').next().is_some_and(|name| name.trim() == "br"));
     let mut name = file.as_os_str().to_owned();
     name.push(".br");
     (takes_brotli && tokio::fs::try_exists(&name).await.unwrap_or(false)).then(|| name.into())
@@ -239,9 +196,7 @@ async fn read(file: &Path, span: std::ops::Range<u64>) -> io::Result<Vec<u8>> {
     let mut file = File::open(file).await?;
     file.seek(SeekFrom::Start(span.start)).await?;
     let mut bytes = Vec::new();
-    file.take(span.end - span.start)
-        .read_to_end(&mut bytes)
-        .await?;
+    file.take(span.end - span.start).read_to_end(&mut bytes).await?;
     Ok(bytes)
 }
 
@@ -255,6 +210,7 @@ fn content_range(answer: &mut Answer, value: &str) {
 struct Sending {
     rest: Bytes,
     break_at: Option<u64>,
+    last_gasp: Pin<Box<Sleep>>,
     entry: Entry,
     log: Log,
 }
@@ -265,19 +221,20 @@ impl http_body::Body for Sending {
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
+        context: &mut Context<'_>,
     ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
         if self.rest.is_empty() {
             return Poll::Ready(None);
         }
         let mut size = self.rest.len().min(FRAME);
         if let Some(break_at) = self.break_at {
-            let left =
-                usize::try_from(break_at.saturating_sub(self.entry.bytes)).unwrap_or(usize::MAX);
+            let left = usize::try_from(break_at.saturating_sub(self.entry.bytes)).unwrap_or(usize::MAX);
             if left == 0 {
+                ready!(self.last_gasp.as_mut().poll(context));
                 return Poll::Ready(Some(Err(io::ErrorKind::ConnectionReset.into())));
             }
             size = size.min(left);
+            self.last_gasp.as_mut().reset(Instant::now() + LAST_GASP);
         }
         let frame = self.rest.split_to(size);
         self.entry.bytes += frame.len() as u64;

@@ -64,12 +64,7 @@ pub struct Server {
 impl Server {
     /// Plain HTTP/1.1 and HTTP/2, on a free port, nothing cached.
     pub fn new(mounts: Vec<Mount>) -> Server {
-        Server {
-            mounts,
-            caching: Caching::default(),
-            tls: false,
-            port: 0,
-        }
+        Server { mounts, caching: Caching::default(), tls: false, port: 0 }
     }
 
     /// TLS with a certificate of its own making.
@@ -103,8 +98,8 @@ impl Server {
             log: Log::new(),
         });
         let for_router = site.clone();
-        let router = Router::new()
-            .fallback(move |request: Request<Body>| respond(for_router.clone(), request));
+        let router =
+            Router::new().fallback(move |request: Request<Body>| respond(for_router.clone(), request));
         let accepting = tokio::spawn(async move {
             // Dropped with this task, and then ends the connections too.
             let mut connections = JoinSet::new();
@@ -116,12 +111,7 @@ impl Server {
                 connections.spawn(serve(stream, acceptor.clone(), router.clone()));
             }
         });
-        Ok(Running {
-            address,
-            tls: self.tls,
-            site,
-            accepting,
-        })
+        Ok(Running { address, tls: self.tls, site, accepting })
     }
 }
 
@@ -174,15 +164,11 @@ async fn serve(stream: TcpStream, acceptor: Option<TlsAcceptor>, router: Router)
     match acceptor {
         Some(acceptor) => {
             if let Ok(stream) = acceptor.accept(stream).await {
-                let _ = builder
-                    .serve_connection(TokioIo::new(stream), service)
-                    .await;
+                let _ = builder.serve_connection(TokioIo::new(stream), service).await;
             }
         }
         None => {
-            let _ = builder
-                .serve_connection(TokioIo::new(stream), service)
-                .await;
+            let _ = builder.serve_connection(TokioIo::new(stream), service).await;
         }
     }
 }

@@ -24,10 +24,7 @@ pub(crate) fn install(packages: &[&str]) -> Result<()> {
     } else if may_sudo() {
         &["sudo", "-n"]
     } else {
-        bail!(
-            "{} are missing, and this user is neither root nor may sudo: {advice}",
-            packages.join(", ")
-        );
+        bail!("{} are missing, and this user is neither root nor may sudo: {advice}", packages.join(", "));
     };
     eprintln!("    apt-get install {}", packages.join(" "));
     step::run_quietly(&mut apt_get(privilege, &["update", "-qq"])).context(advice.clone())?;
@@ -38,16 +35,12 @@ pub(crate) fn install(packages: &[&str]) -> Result<()> {
 
 /// The full path of a program that the PATH knows.
 pub(crate) fn on_path(program: &str) -> Option<PathBuf> {
-    env::split_paths(&env::var_os("PATH")?)
-        .map(|folder| folder.join(program))
-        .find(|path| path.is_file())
+    env::split_paths(&env::var_os("PATH")?).map(|folder| folder.join(program)).find(|path| path.is_file())
 }
 
 fn apt_get(privilege: &[&str], arguments: &[&str]) -> Command {
-    let words: Vec<_> = privilege
-        .iter()
-        .chain(&["env", "DEBIAN_FRONTEND=noninteractive", "apt-get"])
-        .collect();
+    let words: Vec<_> =
+        privilege.iter().chain(&["env", "DEBIAN_FRONTEND=noninteractive", "apt-get"]).collect();
     let mut command = Command::new(words[0]);
     command.args(&words[1..]).args(arguments);
     command
@@ -56,8 +49,7 @@ fn apt_get(privilege: &[&str], arguments: &[&str]) -> Command {
 fn is_root() -> bool {
     fs::read_to_string("/proc/self/status").is_ok_and(|status| {
         status.lines().any(|line| {
-            line.strip_prefix("Uid:")
-                .is_some_and(|ids| ids.split_whitespace().nth(1) == Some("0"))
+            line.strip_prefix("Uid:").is_some_and(|ids| ids.split_whitespace().nth(1) == Some("0"))
         })
     })
 }

@@ -33,23 +33,12 @@ pub(crate) struct Options {
 
 pub(crate) fn run(options: &Options) -> Result<()> {
     let ready = build::run()?;
-    if options
-        .strategies
-        .split(',')
-        .any(|strategy| strategy == "ranges")
-    {
+    if options.strategies.split(',').any(|strategy| strategy == "ranges") {
         demo::index(&ready, &options.app, &options.pyodide)?;
     }
     step("bench: Chromium over the shaped line", || {
         let mut command = bench_command();
-        command.args([
-            "--app",
-            &options.app,
-            "--pyodide",
-            &options.pyodide,
-            "--rtt",
-            &options.rtt,
-        ]);
+        command.args(["--app", &options.app, "--pyodide", &options.pyodide, "--rtt", &options.rtt]);
         command.args([
             "--down",
             &options.down,

@@ -10,9 +10,7 @@ pub(crate) fn run() -> Result<Ready> {
     let ready = setup::run()?;
     let target = cache::root().join("target");
     let folder = target.join("npm/wheelfs");
-    let module = step("vfs: compile for wasm32-unknown-unknown", || {
-        wasm::compile(ready.toolchain)
-    })?;
+    let module = step("vfs: compile for wasm32-unknown-unknown", || wasm::compile(ready.toolchain))?;
     if folder.exists() {
         fs::remove_dir_all(&folder)?;
     }
@@ -26,13 +24,7 @@ pub(crate) fn run() -> Result<Ready> {
         typescript::declare(&ready.places, &folder)?;
         package::describe(&folder)?;
         let tarball = package::pack(&folder)?;
-        eprintln!(
-            "    {}",
-            tarball
-                .strip_prefix(cache::root())
-                .unwrap_or(&tarball)
-                .display()
-        );
+        eprintln!("    {}", tarball.strip_prefix(cache::root()).unwrap_or(&tarball).display());
         Ok(())
     })?;
     step("site: what a page downloads, and its size", || {
@@ -40,13 +32,9 @@ pub(crate) fn run() -> Result<Ready> {
     })?;
     step("prefetch-index: target/release/prefetch-index", || {
         let mut cargo = Command::new("cargo");
-        cargo
-            .current_dir(cache::root())
-            .args(["build", "--quiet", "--locked", "--release"]);
+        cargo.current_dir(cache::root()).args(["build", "--quiet", "--locked", "--release"]);
         // Scripts rely on this path, so a CARGO_TARGET_DIR of the caller does not move it.
-        cargo
-            .args(["--package", "prefetch-index", "--target-dir"])
-            .arg(&target);
+        cargo.args(["--package", "prefetch-index", "--target-dir"]).arg(&target);
         step::run(&mut cargo)
     })?;
     Ok(ready)

@@ -10,18 +10,12 @@ use sha2::{Digest, Sha256};
 
 /// The clone's root.
 pub(crate) fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .unwrap_or(Path::new("."))
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."))
 }
 
 /// `$WHEELFS_CACHE`, else `$XDG_CACHE_HOME/wheelfs`, else `~/.cache/wheelfs`; made if it is not there.
 pub(crate) fn folder() -> Result<PathBuf> {
-    let set = |name: &str| {
-        env::var_os(name)
-            .filter(|value| !value.is_empty())
-            .map(PathBuf::from)
-    };
+    let set = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let folder = if let Some(folder) = set("WHEELFS_CACHE") {
         folder
     } else if let Some(folder) = set("XDG_CACHE_HOME") {
@@ -38,11 +32,7 @@ pub(crate) fn folder() -> Result<PathBuf> {
 
 /// Fills `folder` with `work` unless a run with the same `key` already finished there. A half-filled folder never
 /// shows: the work is done beside it and renamed into place.
-pub(crate) fn filled(
-    folder: &Path,
-    key: &str,
-    work: impl FnOnce(&Path) -> Result<()>,
-) -> Result<()> {
+pub(crate) fn filled(folder: &Path, key: &str, work: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
     let stamp = folder.join(".stamp");
     if fs::read_to_string(&stamp).is_ok_and(|found| found == key) {
         return Ok(());
@@ -53,8 +43,7 @@ pub(crate) fn filled(
     work(&partial)?;
     fs::write(partial.join(".stamp"), key)?;
     remove(folder)?;
-    fs::rename(&partial, folder)
-        .with_context(|| format!("cannot put {} in place", folder.display()))?;
+    fs::rename(&partial, folder).with_context(|| format!("cannot put {} in place", folder.display()))?;
     Ok(())
 }
 
@@ -72,10 +61,7 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
 
 /// SHA-256 in lower-case hexadecimal, as lock files write it.
 pub(crate) fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn remove(folder: &Path) -> Result<()> {
@@ -119,10 +105,7 @@ mod tests {
     fn a_failure_leaves_what_was_there() {
         let scratch = scratch("failure");
         let folder = scratch.join("parts");
-        filled(&folder, "one", |partial| {
-            Ok(fs::write(partial.join("kept"), "1")?)
-        })
-        .unwrap();
+        filled(&folder, "one", |partial| Ok(fs::write(partial.join("kept"), "1")?)).unwrap();
         let failed = filled(&folder, "two", |partial| {
             fs::write(partial.join("kept"), "2")?;
             bail!("the line went down")
@@ -134,9 +117,6 @@ mod tests {
 
     #[test]
     fn sha256_is_lower_case_hexadecimal() {
-        assert_eq!(
-            sha256(b""),
-            "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
-        );
+        assert_eq!(sha256(b""), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
     }
 }

@@ -37,30 +37,10 @@ pub(crate) struct Options {
 pub(crate) fn run(options: &Options) -> Result<()> {
     let ready = build::run()?;
     index(&ready, APP, PYODIDE)?;
-    let line = [
-        "--app",
-        APP,
-        "--pyodide",
-        PYODIDE,
-        "--rtt",
-        &options.rtt,
-        "--down",
-        &options.down,
-    ];
-    step(
-        &format!(
-            "the same Python twice, {} ms away at {} Mbit/s",
-            options.rtt, options.down
-        ),
-        || {
-            step::run(bench_command().args(line).args([
-                "--strategies",
-                "eager,ranges",
-                "--rounds",
-                "1",
-            ]))
-        },
-    )?;
+    let line = ["--app", APP, "--pyodide", PYODIDE, "--rtt", &options.rtt, "--down", &options.down];
+    step(&format!("the same Python twice, {} ms away at {} Mbit/s", options.rtt, options.down), || {
+        step::run(bench_command().args(line).args(["--strategies", "eager,ranges", "--rounds", "1"]))
+    })?;
     if options.once || !stdin().is_terminal() || !stdout().is_terminal() {
         return Ok(());
     }
@@ -73,39 +53,24 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 pub(crate) fn index(ready: &Ready, app: &str, pyodide: &str) -> Result<PathBuf> {
     let root = cache::root();
     let source = root.join(format!("demo-site/apps/{app}.py"));
-    let distribution = ready
-        .places
-        .pyodide
-        .get(pyodide)
-        .with_context(|| format!("set-up has no Pyodide {pyodide}"))?;
+    let distribution =
+        ready.places.pyodide.get(pyodide).with_context(|| format!("set-up has no Pyodide {pyodide}"))?;
     let tool = root.join("target/release/prefetch-index");
     let folder = root.join(format!("target/site/index/{pyodide}/{app}"));
     let mut inputs = fs::read(&source).with_context(|| format!("no app {}", source.display()))?;
     inputs.extend(fs::read(&tool)?);
     inputs.extend(fs::read(distribution.join("pyodide-lock.json"))?);
-    step(
-        &format!("index: what {app}.py reads on Pyodide {pyodide}"),
-        || {
-            cache::filled(&folder, &cache::sha256(&inputs), |partial| {
-                let trace = partial.join(format!("{app}.trace"));
-                let mut record = Command::new(&tool);
-                record
-                    .env("NODE", &ready.places.node)
-                    .arg("record")
-                    .arg("--pyodide")
-                    .arg(distribution);
-                step::run_quietly(record.arg("-o").arg(&trace).arg(&source))?;
-                let mut build = Command::new(&tool);
-                build
-                    .arg("build")
-                    .arg("--pyodide")
-                    .arg(distribution)
-                    .arg("--trace")
-                    .arg(&trace);
-                step::run_quietly(build.arg("-o").arg(partial))?;
-                setup::brotli(&[partial.join("wheelfs.idx")])
-            })
-        },
-    )?;
+    step(&format!("index: what {app}.py reads on Pyodide {pyodide}"), || {
+        cache::filled(&folder, &cache::sha256(&inputs), |partial| {
+            let trace = partial.join(format!("{app}.trace"));
+            let mut record = Command::new(&tool);
+            record.env("NODE", &ready.places.node).arg("record").arg("--pyodide").arg(distribution);
+            step::run_quietly(record.arg("-o").arg(&trace).arg(&source))?;
+            let mut build = Command::new(&tool);
+            build.arg("build").arg("--pyodide").arg(distribution).arg("--trace").arg(&trace);
+            step::run_quietly(build.arg("-o").arg(partial))?;
+            setup::brotli(&[partial.join("wheelfs.idx")])
+        })
+    })?;
     Ok(folder)
 }

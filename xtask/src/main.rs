@@ -27,11 +27,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 #[derive(Parser)]
-#[command(
-    name = "cargo xtask",
-    about = "Set-up, build, demo, test and bench of wheelfs",
-    version
-)]
+#[command(name = "cargo xtask", about = "Set-up, build, demo, test and bench of wheelfs", version)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,

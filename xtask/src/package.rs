@@ -19,13 +19,8 @@ const JS_LIMIT: u64 = 12_000;
 pub(crate) fn copy_edge(folder: &Path) -> Result<()> {
     for file in fs::read_dir(cache::root().join("vfs/js"))? {
         let path = file?.path();
-        let name = path
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
-        let ships =
-            name.ends_with(".d.mts") || name.ends_with(".mjs") && !name.ends_with(".test.mjs");
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let ships = name.ends_with(".d.mts") || name.ends_with(".mjs") && !name.ends_with(".test.mjs");
         if ships {
             fs::copy(&path, folder.join(name))?;
         }
@@ -66,18 +61,11 @@ pub(crate) fn describe(folder: &Path) -> Result<()> {
 
 /// Packs the folder; returns the tarball.
 pub(crate) fn pack(folder: &Path) -> Result<PathBuf> {
-    let beside = folder
-        .parent()
-        .context("the package's folder has no parent")?;
+    let beside = folder.parent().context("the package's folder has no parent")?;
     step::run_quietly(
         Command::new("npm")
             .current_dir(folder)
-            .args([
-                "pack",
-                "--ignore-scripts",
-                "--loglevel=error",
-                "--pack-destination",
-            ])
+            .args(["pack", "--ignore-scripts", "--loglevel=error", "--pack-destination"])
             .arg(beside),
     )?;
     let tarball = beside.join(format!("wheelfs-{}.tgz", env!("CARGO_PKG_VERSION")));
@@ -96,11 +84,7 @@ pub(crate) fn publish(folder: &Path, site: &Path) -> Result<()> {
     let mut files = Vec::new();
     for file in fs::read_dir(folder)? {
         let path = file?.path();
-        let name = path
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         if name.ends_with(".mjs") || name.ends_with(".js") || name.ends_with(".wasm") {
             let copy = site.join(name);
             fs::copy(&path, &copy)?;
@@ -111,18 +95,10 @@ pub(crate) fn publish(folder: &Path, site: &Path) -> Result<()> {
     let (mut wasm, mut js) = (0, 0);
     for file in &files {
         let bytes = fs::metadata(setup::brotli_name(file))?.len();
-        *(if file
-            .extension()
-            .is_some_and(|extension| extension == "wasm")
-        {
-            &mut wasm
-        } else {
-            &mut js
-        }) += bytes;
+        *(if file.extension().is_some_and(|extension| extension == "wasm") { &mut wasm } else { &mut js }) +=
+            bytes;
     }
-    eprintln!(
-        "    wasm {wasm} of {WASM_LIMIT} bytes, JavaScript {js} of {JS_LIMIT} bytes (brotli)"
-    );
+    eprintln!("    wasm {wasm} of {WASM_LIMIT} bytes, JavaScript {js} of {JS_LIMIT} bytes (brotli)");
     if wasm > WASM_LIMIT || js > JS_LIMIT {
         bail!(
             "wheelfs itself is too large for a page: wasm {wasm} (limit {WASM_LIMIT}), JavaScript {js} (limit {JS_LIMIT}) bytes of brotli"

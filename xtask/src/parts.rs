@@ -63,9 +63,6 @@ pub(crate) struct Places {
 impl Places {
     /// Hands the places over to the test harness.
     pub(crate) fn write(&self) -> Result<()> {
-        cache::write(
-            &cache::root().join("target/parts.json"),
-            &serde_json::to_vec_pretty(self)?,
-        )
+        cache::write(&cache::root().join("target/parts.json"), &serde_json::to_vec_pretty(self)?)
     }
 }

@@ -31,17 +31,13 @@ pub(crate) fn download_wheels(wheels: &Wheels, folder: &Path) -> Result<()> {
 }
 
 fn download(folder: &Path, requirements: &[(String, &String)], target: &[String]) -> Result<()> {
-    let starts = Command::new("python3")
-        .args(["-m", "pip", "--version"])
-        .output();
+    let starts = Command::new("python3").args(["-m", "pip", "--version"]).output();
     if !starts.is_ok_and(|output| output.status.success()) {
         bail!("python3 -m pip does not start: install it with apt-get install python3-pip");
     }
     let list = folder.join("requirements.txt");
-    let lines: String = requirements
-        .iter()
-        .map(|(name, hash)| format!("{name} --hash=sha256:{hash}\n"))
-        .collect();
+    let lines: String =
+        requirements.iter().map(|(name, hash)| format!("{name} --hash=sha256:{hash}\n")).collect();
     fs::write(&list, lines)?;
     step::run_quietly(
         Command::new("python3")

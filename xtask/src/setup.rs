@@ -23,39 +23,26 @@ pub(crate) struct Ready {
 pub(crate) fn run() -> Result<Ready> {
     let cache = cache::folder()?;
     let pins = parts::pins()?;
-    let toolchain = step(
-        "wasm toolchain: a Rust with wasm32-unknown-unknown",
-        toolchain::install,
-    )?;
-    let node_modules = step(
-        "npm: Node 26, binaryen, TypeScript, Pyodide's runtimes",
-        || npm::install(&cache),
-    )?;
+    let toolchain = step("wasm toolchain: a Rust with wasm32-unknown-unknown", toolchain::install)?;
+    let node_modules =
+        step("npm: Node 26, binaryen, TypeScript, Pyodide's runtimes", || npm::install(&cache))?;
     let (chromium, chromedriver) = step("browser: Chromium and chromedriver", browser::install)?;
     let mut pyodide = BTreeMap::new();
     let version = pins.bundle.pyodide.clone();
     pyodide.insert(
         version.clone(),
-        step(
-            &format!("Pyodide {version}: wheels, checked against the official lock; brotli"),
-            || distribution::from_bundle(&cache, &node_modules, &pins.bundle),
-        )?,
+        step(&format!("Pyodide {version}: wheels, checked against the official lock; brotli"), || {
+            distribution::from_bundle(&cache, &node_modules, &pins.bundle)
+        })?,
     );
     let version = pins.wheels.pyodide.clone();
     pyodide.insert(
         version.clone(),
-        step(
-            &format!("Pyodide {version}: wheels from PyPI; brotli"),
-            || distribution::from_wheels(&cache, &node_modules, &pins.wheels),
-        )?,
+        step(&format!("Pyodide {version}: wheels from PyPI; brotli"), || {
+            distribution::from_wheels(&cache, &node_modules, &pins.wheels)
+        })?,
     );
-    let places = Places {
-        node: npm::node(&node_modules)?,
-        node_modules,
-        chromium,
-        chromedriver,
-        pyodide,
-    };
+    let places = Places { node: npm::node(&node_modules)?, node_modules, chromium, chromedriver, pyodide };
     places.write()?;
     Ok(Ready { places, toolchain })
 }

@@ -22,10 +22,8 @@ pub(crate) fn step<T>(what: &str, work: impl FnOnce() -> Result<T>) -> Result<T>
 
 /// Runs a command to its end with its output shown.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
-    let status = command
-        .stdin(Stdio::null())
-        .status()
-        .with_context(|| format!("cannot start {}", shown(command)))?;
+    let status =
+        command.stdin(Stdio::null()).status().with_context(|| format!("cannot start {}", shown(command)))?;
     if !status.success() {
         bail!("{} failed ({status})", shown(command));
     }
@@ -34,16 +32,10 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
 
 /// Runs a command whose chatter matters only when it fails, and returns what it printed to stdout.
 pub(crate) fn run_quietly(command: &mut Command) -> Result<String> {
-    let output = command
-        .stdin(Stdio::null())
-        .output()
-        .with_context(|| format!("cannot start {}", shown(command)))?;
+    let output =
+        command.stdin(Stdio::null()).output().with_context(|| format!("cannot start {}", shown(command)))?;
     if !output.status.success() {
-        eprint!(
-            "{}{}",
-            String::from_utf8_lossy(&output.stdout),
-            String::from_utf8_lossy(&output.stderr)
-        );
+        eprint!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         bail!("{} failed ({})", shown(command), output.status);
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
@@ -62,19 +54,7 @@ pub(crate) fn starts(program: &str) -> bool {
 
 /// The command as a person would type it, without its folders.
 fn shown(command: &Command) -> String {
-    let program = Path::new(command.get_program())
-        .file_name()
-        .unwrap_or_default()
-        .to_string_lossy();
-    let arguments = command
-        .get_args()
-        .take(4)
-        .map(|argument| argument.to_string_lossy());
-    format!(
-        "`{}`",
-        std::iter::once(program)
-            .chain(arguments)
-            .collect::<Vec<_>>()
-            .join(" ")
-    )
+    let program = Path::new(command.get_program()).file_name().unwrap_or_default().to_string_lossy();
+    let arguments = command.get_args().take(4).map(|argument| argument.to_string_lossy());
+    format!("`{}`", std::iter::once(program).chain(arguments).collect::<Vec<_>>().join(" "))
 }

@@ -13,27 +13,12 @@ pub(crate) fn run() -> Result<()> {
         command.current_dir(cache::root()).args(arguments);
         step::run(&mut command)
     };
-    step("format: cargo fmt --check", || {
-        cargo(&["fmt", "--all", "--check"])
-    })?;
+    step("format: cargo fmt --check", || cargo(&["fmt", "--all", "--check"]))?;
     step("lint: cargo clippy, host", || {
-        cargo(&[
-            "clippy",
-            "--quiet",
-            "--locked",
-            "--workspace",
-            "--all-targets",
-            "--",
-            "-D",
-            "warnings",
-        ])
+        cargo(&["clippy", "--quiet", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"])
     })?;
-    step("types: tsc over the clone's JavaScript", || {
-        typescript::check(&ready.places)
-    })?;
-    step("test: native and end to end", || {
-        cargo(&["test", "--quiet", "--locked", "--workspace"])
-    })?;
+    step("types: tsc over the clone's JavaScript", || typescript::check(&ready.places))?;
+    step("test: native and end to end", || cargo(&["test", "--quiet", "--locked", "--workspace"]))?;
     eprintln!("==> all passed");
     Ok(())
 }

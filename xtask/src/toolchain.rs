@@ -62,25 +62,16 @@ impl Toolchain {
                     .env("RUSTC", "/usr/bin/rustc")
                     // -Zbuild-std is unstable; Debian's Rust is a stable release.
                     .env("RUSTC_BOOTSTRAP", "1")
-                    .env(
-                        "CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER",
-                        "/usr/bin/wasm-ld",
-                    )
+                    .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", "/usr/bin/wasm-ld")
                     .arg("-Zbuild-std=std,panic_abort");
                 command
             }
         };
-        command.current_dir(cache::root()).args([
-            "build",
-            "--locked",
-            "--profile=wasm",
-            "--target",
-            TARGET,
-        ]);
+        command.current_dir(cache::root()).args(["build", "--locked", "--profile=wasm", "--target", TARGET]);
         command.arg("--target-dir").arg(self.target_dir());
         // The module is published: it must not carry this machine's folders in its panic messages.
-        let home = std::env::var("CARGO_HOME")
-            .or_else(|_| std::env::var("HOME").map(|home| home + "/.cargo"));
+        let home =
+            std::env::var("CARGO_HOME").or_else(|_| std::env::var("HOME").map(|home| home + "/.cargo"));
         let mut flags = format!("--remap-path-prefix={}=/wheelfs", cache::root().display());
         if let Ok(home) = home {
             flags += &format!(" --remap-path-prefix={home}=/cargo");
@@ -110,7 +101,5 @@ fn active_has_target() -> bool {
 }
 
 fn debian_is_there() -> bool {
-    Path::new(DEBIAN_SOURCE).is_dir()
-        && step::starts("/usr/bin/cargo")
-        && step::starts("/usr/bin/wasm-ld")
+    Path::new(DEBIAN_SOURCE).is_dir() && step::starts("/usr/bin/cargo") && step::starts("/usr/bin/wasm-ld")
 }

@@ -12,11 +12,7 @@ pub(crate) fn declare(places: &Places, package: &Path) -> Result<()> {
     let mut options = options(places);
     options["declaration"] = true.into();
     options["emitDeclarationOnly"] = true.into();
-    compile(
-        places,
-        "package",
-        &json!({ "compilerOptions": options, "include": [package.join("*.mjs")] }),
-    )
+    compile(places, "package", &json!({ "compilerOptions": options, "include": [package.join("*.mjs")] }))
 }
 
 /// Checks every module in the clone that does not ship: page, recorder, tests.
@@ -24,17 +20,9 @@ pub(crate) fn check(places: &Places) -> Result<()> {
     let root = cache::root();
     let mut options = options(places);
     options["noEmit"] = true.into();
-    let include = [
-        "demo-site/**/*.mjs",
-        "prefetch-index/**/*.mjs",
-        "tests/**/*.mjs",
-    ]
-    .map(|glob| root.join(glob));
-    compile(
-        places,
-        "clone",
-        &json!({ "compilerOptions": options, "include": include }),
-    )
+    let include =
+        ["demo-site/**/*.mjs", "prefetch-index/**/*.mjs", "tests/**/*.mjs"].map(|glob| root.join(glob));
+    compile(places, "clone", &json!({ "compilerOptions": options, "include": include }))
 }
 
 fn compile(places: &Places, name: &str, config: &Value) -> Result<()> {

@@ -50,16 +50,8 @@ pub(crate) fn optimise(places: &Places, folder: &Path) -> Result<()> {
             .args(["-Oz", "--strip-debug", "--strip-producers"])
             // What rustc emits for wasm32-unknown-unknown since 1.82 (LLVM 19's "generic" processor), and nothing that
             // a browser with JSPI lacks.
-            .args([
-                "--enable-bulk-memory",
-                "--enable-mutable-globals",
-                "--enable-multivalue",
-            ])
-            .args([
-                "--enable-nontrapping-float-to-int",
-                "--enable-reference-types",
-                "--enable-sign-ext",
-            ])
+            .args(["--enable-bulk-memory", "--enable-mutable-globals", "--enable-multivalue"])
+            .args(["--enable-nontrapping-float-to-int", "--enable-reference-types", "--enable-sign-ext"])
             .arg(&module)
             .arg("--output")
             .arg(&partial),
