@@ -1,5 +1,7 @@
 //! The slow line. Times are lower bounds only: a busy machine may always be slower than the line.
 
+#![allow(clippy::unwrap_used, reason = "a test's helpers may fail the test")]
+
 use std::{
     net::SocketAddr,
     time::{Duration, Instant},

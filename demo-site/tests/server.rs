@@ -1,5 +1,7 @@
 //! What the server answers, byte by byte, over plain HTTP/1.1. HTTP/2 is tested with a real browser in `tests/`.
 
+#![allow(clippy::unwrap_used, reason = "a test's helpers may fail the test")]
+
 use std::{collections::HashMap, fs, time::Duration};
 
 use demo_site::{Caching, Fault, Mount, Running, Server};

@@ -15,14 +15,14 @@ pub(crate) fn run() -> Result<Ready> {
         fs::remove_dir_all(&folder)?;
     }
     fs::create_dir_all(&folder)?;
-    step("vfs: wasm-bindgen and wasm-opt", || {
-        wasm::bind(&module, &folder)?;
-        wasm::optimise(&ready.places, &folder)
-    })?;
+    let bound = target.join("npm/bound");
+    step("vfs: wasm-bindgen and wasm-opt", || wasm::bound(&ready.places, &module, &bound))?;
     step("npm package: types from JSDoc, manifest, tarball", || {
+        package::copy_module(&bound, &folder)?;
         package::copy_edge(&folder)?;
-        typescript::declare(&ready.places, &folder)?;
+        // The manifest first: its "type" tells TypeScript that wheelfs.js is a module.
         package::describe(&folder)?;
+        typescript::declare(&ready.places, &folder)?;
         let tarball = package::pack(&folder)?;
         eprintln!("    {}", tarball.strip_prefix(cache::root()).unwrap_or(&tarball).display());
         Ok(())

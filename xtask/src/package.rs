@@ -15,6 +15,14 @@ use crate::{cache, setup, step};
 const WASM_LIMIT: u64 = 150_000;
 const JS_LIMIT: u64 = 12_000;
 
+/// Copies the wasm module and the JavaScript that wasm-bindgen made for it.
+pub(crate) fn copy_module(bound: &Path, folder: &Path) -> Result<()> {
+    for name in ["wheelfs.js", "wheelfs.d.ts", "wheelfs_bg.wasm"] {
+        fs::copy(bound.join(name), folder.join(name))?;
+    }
+    Ok(())
+}
+
 /// Copies the JavaScript edge into the package's folder.
 pub(crate) fn copy_edge(folder: &Path) -> Result<()> {
     for file in fs::read_dir(cache::root().join("vfs/js"))? {

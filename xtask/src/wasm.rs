@@ -10,6 +10,7 @@ use anyhow::{Context, Result};
 use wasm_bindgen_cli_support::Bindgen;
 
 use crate::{
+    cache,
     parts::Places,
     step,
     toolchain::{TARGET, Toolchain},
@@ -21,8 +22,16 @@ pub(crate) fn compile(toolchain: Toolchain) -> Result<PathBuf> {
     Ok(toolchain.target_dir().join(TARGET).join("wasm/vfs.wasm"))
 }
 
-/// Writes `wheelfs.js`, `wheelfs.d.ts` and `wheelfs_bg.wasm` into `folder`.
-pub(crate) fn bind(module: &Path, folder: &Path) -> Result<()> {
+/// Fills `folder` with `wheelfs.js`, `wheelfs.d.ts` and `wheelfs_bg.wasm`, unless this very module was bound before.
+pub(crate) fn bound(places: &Places, module: &Path, folder: &Path) -> Result<()> {
+    let key = cache::sha256(&fs::read(module)?);
+    cache::filled(folder, &key, |partial| {
+        bind(module, partial)?;
+        optimise(places, partial)
+    })
+}
+
+fn bind(module: &Path, folder: &Path) -> Result<()> {
     Bindgen::new()
         .input_path(module)
         .out_name("wheelfs")
@@ -41,7 +50,7 @@ pub(crate) fn bind(module: &Path, folder: &Path) -> Result<()> {
 }
 
 /// Makes the module in `folder` as small as binaryen can.
-pub(crate) fn optimise(places: &Places, folder: &Path) -> Result<()> {
+fn optimise(places: &Places, folder: &Path) -> Result<()> {
     let module = folder.join("wheelfs_bg.wasm");
     let partial = folder.join("wheelfs_bg.wasm.partial");
     step::run_quietly(
