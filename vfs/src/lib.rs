@@ -23,4 +23,4 @@ pub mod scheduler;
 pub mod tree;
 
 #[cfg(target_arch = "wasm32")]
-mod web;
+pub mod web;

@@ -1,0 +1,276 @@
+/**
+ * The Emscripten side: MEMFS nodes whose bytes come later.
+ *
+ * A lazy node is an ordinary MEMFS node with other operations and a `wheelfs` property. Folders get their children on
+ * first use; a file that is written to becomes a plain MEMFS file. So everything that works on MEMFS works here, and
+ * renames between lazy and plain folders stay within one filesystem.
+ */
+
+/** @typedef {import("./wheelfs.js").Filesystem} Filesystem */
+/** @typedef {{ino: number, generation: number, removed: Set<string>}} Lazy */
+
+const EIO = 29;
+/** Emscripten's open flags (musl's, for wasm32). */
+const O_TRUNC = 0o1000, O_DIRECTORY = 0o200000, O_PATH = 0o10000000;
+const AT_FDCWD = -100;
+const FOLDER = 0o40777, FILE = 0o100666, EXECUTABLE = 0o100777;
+
+export class Backend {
+  /** @type {any} */ #FS;
+  /** @type {any} */ #MEMFS;
+  #filesystem;
+  #observe;
+  /** Counts mounts: a folder that was listed before is completed when it changes. */
+  #generation = 1;
+  /** Absolute paths of the roots, by inode. @type {string[]} */
+  roots = [];
+
+  /**
+   * @param {any} FS Emscripten's.
+   * @param {Filesystem} filesystem
+   * @param {(path: string, offset: number, length: number) => void} observe Told of every read of a lazy file.
+   */
+  constructor(FS, filesystem, observe) {
+    this.#FS = FS;
+    this.#MEMFS = FS.filesystems.MEMFS;
+    this.#filesystem = filesystem;
+    this.#observe = observe;
+    const memfs = this.#MEMFS;
+    const folder = memfs.createNode(null, "/", FOLDER, 0);
+    const file = memfs.createNode(null, "/", FILE, 0);
+    this.folderOps = this.#folderOps(folder.node_ops);
+    this.plainFile = { node_ops: file.node_ops, stream_ops: file.stream_ops };
+    this.fileOps = this.#fileOps(file.node_ops);
+    this.streamOps = this.#streamOps(file.stream_ops);
+  }
+
+  /** Makes the folder at `path` show the children of `ino` beside what it holds. */
+  graft(/** @type {string} */ path, /** @type {number} */ ino) {
+    this.#FS.mkdirTree(path);
+    this.roots[ino] = path;
+    this.#makeLazyFolder(this.#FS.lookupPath(path, { follow: true }).node, ino);
+  }
+
+  /** Something was mounted: listed folders look again. */
+  refresh() {
+    this.#generation++;
+  }
+
+  /** Null, or a promise for the bytes that an `openat` would have to wait for. */
+  missingForOpen(/** @type {number} */ dirfd, /** @type {string} */ path, /** @type {number} */ flags) {
+    if (flags & (O_TRUNC | O_DIRECTORY | O_PATH)) return null;
+    if (dirfd !== AT_FDCWD && path[0] !== "/") return null;
+    return this.missing(this.find(path));
+  }
+
+  /** Null, or a promise for the bytes that a read of `fd` would have to wait for. */
+  missingForRead(/** @type {number} */ fd) {
+    return this.missing(this.#FS.streams[fd]?.node);
+  }
+
+  /** Null, or a promise that never rejects. */
+  missing(/** @type {any} */ node) {
+    const lazy = node?.wheelfs;
+    if (!lazy || this.#FS.isDir(node.mode)) return null;
+    return this.#filesystem.missing(lazy.ino) ?? null;
+  }
+
+  /** Brings a lazy file's bytes, without returning to the event loop if need be. Throws Emscripten's ErrnoError. */
+  makeResident(/** @type {any} */ node) {
+    if (node?.wheelfs) this.#bytes(node);
+  }
+
+  /** Paths of the libraries that the library `node` needs. */
+  needed(/** @type {any} */ node) {
+    /** @type {string[]} */ const paths = [];
+    if (node?.wheelfs) {
+      const rows = this.#filesystem.needed(node.wheelfs.ino);
+      for (let i = 0; i < rows.length; i += 2) paths.push(`${this.roots[rows[i]]}/${rows[i + 1]}`);
+    }
+    return paths;
+  }
+
+  /** The node at `path`, or undefined. */
+  find(/** @type {string} */ path) {
+    try {
+      return this.#FS.lookupPath(path, { follow: true }).node;
+    } catch {
+      return undefined;
+    }
+  }
+
+  #makeLazyFolder(/** @type {any} */ node, /** @type {number} */ ino) {
+    node.wheelfs = { ino, generation: 0, removed: new Set() };
+    node.node_ops = this.folderOps;
+  }
+
+  /** Gives a folder the children it does not have yet. */
+  #fill(/** @type {any} */ folder) {
+    /** @type {Lazy | undefined} */ const lazy = folder.wheelfs;
+    if (!lazy || lazy.generation === this.#generation) return;
+    const first = lazy.generation === 0;
+    lazy.generation = this.#generation;
+    const { timestamp, atime, mtime, ctime } = folder;
+    const before = Object.keys(folder.contents).length;
+    const rows = this.#filesystem.children(lazy.ino);
+    for (let i = 0; i < rows.length; i += 5) {
+      const [name, ino, length, modified, executable] = rows.slice(i, i + 5);
+      if (lazy.removed.has(name)) continue;
+      if (Object.hasOwn(folder.contents, name)) {
+        const present = folder.contents[name];
+        if (length < 0 && this.#FS.isDir(present.mode) && !present.wheelfs) this.#makeLazyFolder(present, ino);
+        continue;
+      }
+      const node = this.#MEMFS.createNode(folder, name, length < 0 ? FOLDER : executable ? EXECUTABLE : FILE, 0);
+      if (length < 0) {
+        this.#makeLazyFolder(node, ino);
+      } else {
+        node.wheelfs = { ino };
+        node.usedBytes = length;
+        node.node_ops = this.fileOps;
+        node.stream_ops = this.streamOps;
+        // Emscripten had one time per node until 4.0, three since.
+        node.timestamp = node.atime = node.mtime = node.ctime = modified * 1000;
+      }
+    }
+    // Showing what was always there is no change; importlib would read the folder again if its time moved.
+    if (first || Object.keys(folder.contents).length === before) {
+      Object.assign(folder, { timestamp, atime, mtime, ctime });
+    }
+  }
+
+  /** A file of its own from now on: the bytes are copied, the node is MEMFS's. */
+  #materialise(/** @type {any} */ node, /** @type {Uint8Array} */ bytes) {
+    delete node.wheelfs;
+    node.contents = bytes.slice();
+    node.usedBytes = bytes.length;
+    Object.assign(node, this.plainFile);
+  }
+
+  /** The bytes of a lazy file; without returning to the event loop if they are not here. */
+  #bytes(/** @type {any} */ node) {
+    try {
+      return this.#filesystem.bytes(node.wheelfs.ino) ?? this.#filesystem.bytesBlocking(node.wheelfs.ino);
+    } catch (error) {
+      throw this.#ioError(error);
+    }
+  }
+
+  /** `OSError(EIO)` for Python; what exactly failed goes to the console, and into messages made of the error. */
+  #ioError(/** @type {any} */ cause) {
+    console.error(`wheelfs: ${cause.message}`);
+    const error = new this.#FS.ErrnoError(EIO);
+    error.message = cause.message;
+    return error;
+  }
+
+  #folderOps(/** @type {any} */ memfs) {
+    const fill = this.#fill.bind(this);
+    const hide = (/** @type {any} */ folder, /** @type {string} */ name) => folder.wheelfs?.removed.add(name);
+    return {
+      ...memfs,
+      lookup(/** @type {any} */ parent, /** @type {string} */ name) {
+        fill(parent);
+        if (Object.hasOwn(parent.contents, name)) return parent.contents[name];
+        return memfs.lookup(parent, name);
+      },
+      readdir(/** @type {any} */ node) {
+        fill(node);
+        return memfs.readdir(node);
+      },
+      mknod(/** @type {any} */ parent, /** @type {string} */ name, /** @type {number} */ mode, /** @type {number} */ dev) {
+        fill(parent);
+        return memfs.mknod(parent, name, mode, dev);
+      },
+      symlink(/** @type {any} */ parent, /** @type {string} */ name, /** @type {string} */ target) {
+        fill(parent);
+        return memfs.symlink(parent, name, target);
+      },
+      unlink(/** @type {any} */ parent, /** @type {string} */ name) {
+        fill(parent);
+        hide(parent, name);
+        memfs.unlink(parent, name);
+      },
+      rmdir: (/** @type {any} */ parent, /** @type {string} */ name) => {
+        fill(parent);
+        fill(this.#FS.lookupNode(parent, name));
+        memfs.rmdir(parent, name);
+        hide(parent, name);
+      },
+      rename: (/** @type {any} */ node, /** @type {any} */ folder, /** @type {string} */ name) => {
+        const { parent: oldParent, name: oldName } = node;
+        fill(folder);
+        const present = folder.contents[name];
+        if (present && this.#FS.isDir(present.mode)) fill(present);
+        memfs.rename(node, folder, name);
+        hide(oldParent, oldName);
+      },
+    };
+  }
+
+  #fileOps(/** @type {any} */ memfs) {
+    return {
+      ...memfs,
+      setattr: (/** @type {any} */ node, /** @type {any} */ attributes) => {
+        if (attributes.size !== undefined && node.wheelfs) {
+          this.#materialise(node, attributes.size === 0 ? new Uint8Array(0) : this.#bytes(node));
+        }
+        memfs.setattr(node, attributes);
+      },
+    };
+  }
+
+  #streamOps(/** @type {any} */ memfs) {
+    const own = (/** @type {any} */ stream) => {
+      if (stream.node.wheelfs) this.#materialise(stream.node, this.#bytes(stream.node));
+      stream.stream_ops = stream.node.stream_ops;
+    };
+    return {
+      ...memfs,
+      open: (/** @type {any} */ stream) => {
+        const failure = stream.node.wheelfs && this.#filesystem.failure(stream.node.wheelfs.ino);
+        if (failure) throw this.#ioError(failure);
+      },
+      read: (
+        /** @type {any} */ stream, /** @type {Int8Array} */ buffer, /** @type {number} */ offset,
+        /** @type {number} */ length, /** @type {number} */ position,
+      ) => {
+        const node = stream.node;
+        if (!node.wheelfs) return memfs.read(stream, buffer, offset, length, position);
+        // Held by the stream, so that a file that is being read stays although the cache drops it.
+        const bytes = (stream.bytes ??= this.#bytes(node));
+        const count = Math.max(0, Math.min(length, bytes.length - position));
+        if (count === 0) return 0;
+        buffer.set(bytes.subarray(position, position + count), offset);
+        this.#observe(stream.path, position, count);
+        return count;
+      },
+      write: (/** @type {any} */ stream, /** @type {any[]} */ ...rest) => {
+        own(stream);
+        return memfs.write(stream, ...rest);
+      },
+      ...(memfs.allocate && {
+        allocate: (/** @type {any} */ stream, /** @type {any[]} */ ...rest) => {
+          own(stream);
+          return memfs.allocate(stream, ...rest);
+        },
+      }),
+      mmap: (/** @type {any} */ stream, /** @type {any[]} */ ...rest) => {
+        const node = stream.node;
+        if (!node.wheelfs) return memfs.mmap(stream, ...rest);
+        const { contents } = node;
+        node.contents = stream.bytes ??= this.#bytes(node);
+        try {
+          this.#observe(stream.path, rest[1], rest[0]);
+          return memfs.mmap(stream, ...rest);
+        } finally {
+          node.contents = contents;
+        }
+      },
+      msync: (/** @type {any} */ stream, /** @type {any[]} */ ...rest) => {
+        own(stream);
+        return memfs.msync(stream, ...rest);
+      },
+    };
+  }
+}

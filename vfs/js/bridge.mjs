@@ -1,0 +1,122 @@
+/**
+ * Puts the bridge (`vfs/bridge/bridge.wat`) between CPython and Emscripten's syscalls.
+ *
+ * The hooks below are asked before a syscall runs: is anything missing? Null, or a promise that the bridge waits for.
+ * They must not throw: an exception from here would unwind the interpreter.
+ */
+
+import { WheelfsError } from "./error.mjs";
+import { Libraries } from "./libraries.mjs";
+import { Filesystem } from "./wheelfs.js";
+
+/** @typedef {import("./backend.mjs").Backend} Backend */
+
+/** Imports of Pyodide's main module that the bridge stands before, or calls. */
+const SYSCALLS = { openat: "__syscall_openat", mmap: "_mmap_js", dlopen: "_dlopen_js" };
+const WASI = ["fd_read", "fd_pread"];
+const PYODIDE = ["saveState", "get_suspender", "syncifyHandler", "restoreState"];
+const EXPORTS = ["PyGILState_Ensure", "PyGILState_Release"];
+const TRAMPOLINE = "_PyImport_InitFunc_TrampolineCall";
+
+/** Whether this engine can suspend WebAssembly. */
+export const canSuspend = "Suspending" in WebAssembly;
+
+/** One interpreter's bridge. */
+export class Bridge {
+  /** Set once Emscripten's module object exists. @type {any} */ module;
+  /** Set by `fsInit`. @type {Backend | undefined} */ backend;
+  /** Set once Python runs: nothing waits during boot. */
+  live = false;
+  /** How often a stack turned out not to be suspendable. */
+  refused = 0;
+  #version;
+  /** @type {Libraries | undefined} */ #libraries;
+
+  /** @param {string} version Pyodide's, for messages. */
+  constructor(version) {
+    this.#version = version;
+  }
+
+  /** Wraps the settings that Pyodide hands to Emscripten. */
+  hook(/** @type {any} */ settings) {
+    settings.preRun.push((/** @type {any} */ module) => {
+      this.module = module;
+    });
+    if (!canSuspend) return settings;
+    const instantiate = settings.instantiateWasm;
+    settings.instantiateWasm = (/** @type {any} */ imports, /** @type {any} */ done) => {
+      const connect = this.#interpose(imports);
+      return instantiate(imports, (/** @type {WebAssembly.Instance} */ instance, /** @type {any} */ module) => {
+        connect(instance.exports);
+        done(instance, module);
+      });
+    };
+    return settings;
+  }
+
+  /** Replaces the imports; the function returned is to be given the exports. */
+  #interpose(/** @type {any} */ imports) {
+    const { env, wasi_snapshot_preview1: wasi } = imports;
+    for (const name of [...Object.values(SYSCALLS), ...PYODIDE]) this.#require(env, name, "import");
+    for (const name of WASI) this.#require(wasi, name, "import");
+    const libc = Object.fromEntries([
+      ...Object.entries(SYSCALLS).map(([ours, theirs]) => [ours, env[theirs]]),
+      ...WASI.map((name) => [name, wasi[name]]),
+    ]);
+    const bridge = new WebAssembly.Instance(new WebAssembly.Module(Filesystem.bridgeModule()), {
+      hook: this.#hooks(),
+      pyodide: env,
+      libc,
+    });
+    /** @type {any} */ const exports = bridge.exports;
+    for (const [ours, theirs] of Object.entries(SYSCALLS)) env[theirs] = exports[ours];
+    for (const name of WASI) wasi[name] = exports[name];
+    if (env[TRAMPOLINE]) {
+      const trampoline = new WebAssembly.Instance(new WebAssembly.Module(Filesystem.trampolineModule()), { env });
+      env[TRAMPOLINE] = trampoline.exports.call;
+    }
+    return (/** @type {any} */ interpreter) => {
+      EXPORTS.forEach((name, slot) => {
+        this.#require(interpreter, name, "export");
+        exports.interpreter.set(slot, interpreter[name]);
+      });
+    };
+  }
+
+  #hooks() {
+    return {
+      open: (/** @type {number} */ dirfd, /** @type {number} */ path, /** @type {number} */ flags) =>
+        this.#mayWait ? this.backend?.missingForOpen(dirfd, this.module.UTF8ToString(path), flags) ?? null : null,
+      read: (/** @type {number} */ fd) => (this.#mayWait ? this.backend?.missingForRead(fd) ?? null : null),
+      dlopen: (/** @type {number} */ handle) => this.libraries?.prepare(handle, this.#mayWait) ?? null,
+      dlopenLoad: (/** @type {number} */ handle) => this.libraries?.load(handle) ?? null,
+      dlopenSync: (/** @type {number} */ handle) => this.libraries?.loadBlocking(handle),
+      // Pyodide answers null (0.27), or a value of its own that means an error (314).
+      stateSaved: (/** @type {any} */ state) => (state && state !== this.module.error ? 1 : 0),
+      cannotSuspend: () => {
+        this.refused++;
+      },
+    };
+  }
+
+  /** Whether Pyodide believes that the stack can suspend. It may be wrong; the bridge then finds out. */
+  get #mayWait() {
+    return this.live && this.module.validSuspender.value;
+  }
+
+  /** @returns {Libraries | undefined} */
+  get libraries() {
+    if (!this.live || !this.backend) return undefined;
+    return (this.#libraries ??= new Libraries(this.module, this.backend));
+  }
+
+  #require(/** @type {any} */ from, /** @type {string} */ name, /** @type {string} */ kind) {
+    if (from?.[name] !== undefined) return;
+    throw new WheelfsError(
+      `Pyodide ${this.#version} has no ${kind} "${name}", which wheelfs needs to suspend a read: use a version of ` +
+        `Pyodide that this version of wheelfs supports (0.27, 0.28, 0.29 or 314)`,
+      "pyodide",
+      `pyodide ${this.#version}`,
+    );
+  }
+}

@@ -1,0 +1,221 @@
+/**
+ * wheelfs: Pyodide's `loadPyodide`, with every wheel member visible at once and its bytes brought when Python reads
+ * them.
+ *
+ * @module wheelfs
+ */
+
+import { Backend } from "./backend.mjs";
+import { Bridge, canSuspend } from "./bridge.mjs";
+import { WheelfsError } from "./error.mjs";
+import { Packages } from "./packages.mjs";
+import { Trace } from "./trace.mjs";
+import init, { Filesystem } from "./wheelfs.js";
+
+export { WheelfsError };
+
+/**
+ * @typedef {object} WheelfsOptions
+ * @property {string} [index] URL of a `wheelfs.idx` made by `prefetch-index build`. Without one nothing is predicted:
+ *   `loadPackage` mounts the lock file's wheels from their central directories.
+ * @property {string} [baseUrl] What the index's archive URLs are relative to. Default: `packageBaseUrl`, else `indexURL`.
+ * @property {string} [entry] The recorded program whose reads are fetched ahead. Default: the index's only one.
+ * @property {{rtt: number, down: number}} [line] Round trip in milliseconds and rate in Mbit/s that requests are planned
+ *   for. Default: 200 and 20.
+ * @property {number} [cacheBytes] Budget for decoded members that may be read again. Default: 64 MiB.
+ * @property {number} [maxPrefetches] Prefetch requests under way at once. Default: 4.
+ */
+
+/**
+ * @typedef {object} Wheelfs `pyodide.wheelfs`
+ * @property {() => import("./wheelfs.js").Stats} stats Counters since the page was loaded.
+ * @property {(names?: string[]) => Promise<void>} prefetch Brings what the named groups or entry points of the index
+ *   read, or all of them; resolves when it is here.
+ * @property {() => string} trace What was read so far, as `prefetch-index build --trace` takes it.
+ * @property {(url: string) => Promise<{name: string, version: string, members: number}>} mount Mounts a wheel.
+ * @property {boolean} suspends Whether reads suspend Python (JSPI) or block the thread.
+ */
+
+const SITE_PACKAGES = 0, SHARED_LIBRARIES = 1;
+/** Where Pyodide's package loader puts shared libraries (`DSO_DIR`), 0.27 to 314. */
+const LIBRARY_FOLDER = "/usr/lib";
+const BRIDGE = Symbol("wheelfs");
+
+/** @type {Promise<any> | undefined} */ let ready;
+
+/**
+ * Pyodide's `loadPyodide` with the option `wheelfs`. Rejects with a {@link WheelfsError} when the index cannot be used.
+ *
+ * @param {Record<string, any> & {indexURL?: string, wheelfs?: WheelfsOptions}} [options]
+ * @returns {Promise<any & {wheelfs: Wheelfs}>} Pyodide's API.
+ */
+export async function loadPyodide(options = {}) {
+  const { wheelfs: config = {}, packages = [], fsInit, ...rest } = options;
+  const inNode = typeof process === "object" && Boolean(process.versions?.node);
+  const node = inNode ? await import("./node.mjs") : undefined;
+  const toUrl = (/** @type {string} */ path) => absolute(path, node?.pathToFileURL);
+  const indexURL = toUrl(`${options.indexURL ?? new URL(".", import.meta.url).href}/`).replace(/\/+$/, "/");
+  const base = toUrl(`${config.baseUrl ?? options.packageBaseUrl ?? indexURL}/`).replace(/\/+$/, "/");
+  const trace = new Trace();
+
+  // Everything that the network brings is asked for at once; the wheels' bytes are on their way before Pyodide boots.
+  const real = import(/* webpackIgnore: true */ /* @vite-ignore */ `${indexURL}pyodide.mjs`);
+  const filesystem = openFilesystem(config, node?.host, config.index && toUrl(config.index), base);
+  // Neither is awaited yet, and a failure of one must not leave the other's unhandled.
+  real.catch(() => {});
+  filesystem.catch(() => {});
+
+  const { loadPyodide: original, version } = await real;
+  const bridge = new Bridge(version);
+  /** @type {Backend | undefined} */ let backend;
+  const pyodide = await original({
+    ...rest,
+    ...interceptor(version, bridge, indexURL),
+    indexURL: node ? options.indexURL ?? fileFolder(indexURL) : indexURL,
+    async fsInit(/** @type {any} */ FS, /** @type {{sitePackages: string}} */ info) {
+      const opened = await filesystem;
+      backend = new Backend(FS, opened.filesystem, (path, offset, length) => trace.read(path, offset, length));
+      backend.graft(info.sitePackages, SITE_PACKAGES);
+      backend.graft(LIBRARY_FOLDER, SHARED_LIBRARIES);
+      trace.roots = backend.roots;
+      bridge.backend = backend;
+      await fsInit?.(FS, info);
+    },
+  });
+  const { filesystem: files, builtFor } = await filesystem;
+  if (builtFor && builtFor !== version) {
+    throw new WheelfsError(
+      `${config.index} was built for Pyodide ${builtFor}, this is ${version}: rebuild it with \`prefetch-index build\``,
+      "index",
+      String(config.index),
+    );
+  }
+  if (!backend) throw new WheelfsError("Pyodide did not call fsInit", "pyodide", indexURL);
+  bridge.module = pyodide._module;
+  bridge.live = true;
+  lockImports(pyodide, trace);
+
+  const manager = new Packages(pyodide, files, backend, base);
+  pyodide.loadPackage = manager.loadPackage.bind(manager);
+  pyodide.loadPackagesFromImports = manager.loadPackagesFromImports.bind(manager);
+  /** @type {Wheelfs} */
+  pyodide.wheelfs = {
+    suspends: canSuspend,
+    stats: () => files.stats(),
+    prefetch: (names) => files.prefetch(names),
+    mount: (url) => manager.mount(toUrl(url)),
+    trace: () =>
+      trace.text({
+        pyodide: version,
+        python: pyodide.runPython("import sys; '.'.join(map(str, sys.version_info[:3]))"),
+        app: globalThis.document?.title ?? "",
+        packages: /** @type {any[]} */ (files.traceHeader()),
+      }),
+  };
+  if (packages.length) await pyodide.loadPackage(packages);
+  return pyodide;
+}
+
+/** The filesystem, its index loaded and its prefetch started. */
+async function openFilesystem(
+  /** @type {WheelfsOptions} */ config, /** @type {any} */ host, /** @type {string | undefined} */ index,
+  /** @type {string} */ base,
+) {
+  const bytes = index === undefined ? undefined : readWhole(index, host);
+  bytes?.catch(() => {});
+  await loadModule(host);
+  const { rtt = 200, down = 20 } = config.line ?? {};
+  const filesystem = new Filesystem(host, config.cacheBytes ?? 64 * 2 ** 20, config.maxPrefetches ?? 4, rtt, down);
+  let builtFor = "";
+  if (bytes && index) {
+    builtFor = filesystem.loadIndex(await bytes, index, base);
+    filesystem.start(config.entry);
+  }
+  return { filesystem, builtFor };
+}
+
+/** The wasm module, once per page. */
+function loadModule(/** @type {any} */ host) {
+  const url = new URL("./wheelfs_bg.wasm", import.meta.url);
+  return (ready ??= (async () => init({ module_or_path: host ? await readWhole(url.href, host) : url }))());
+}
+
+/** All bytes of a small file. */
+async function readWhole(/** @type {string} */ url, /** @type {any} */ host) {
+  const unreachable = (/** @type {string} */ found, /** @type {string} */ code) =>
+    new WheelfsError(`${url}: ${found}: check the URL in the option \`wheelfs\``, code, url);
+  if (host && url.startsWith("file:")) {
+    try {
+      return /** @type {Uint8Array} */ (await host.readFile(url, 0, await host.fileLength(url)));
+    } catch {
+      throw unreachable("the file cannot be read", "unreachable");
+    }
+  }
+  let response;
+  try {
+    response = await fetch(url);
+  } catch {
+    throw unreachable("the request failed before an answer came", "unreachable");
+  }
+  if (!response.ok) throw unreachable(`the server answered ${response.status}`, "status");
+  return new Uint8Array(await response.arrayBuffer());
+}
+
+/** How to stand between Pyodide and its Emscripten module. 314 has an option for it; before, a global function. */
+function interceptor(/** @type {string} */ version, /** @type {Bridge} */ bridge, /** @type {string} */ indexURL) {
+  if (!version.startsWith("0.")) {
+    const module = import(/* webpackIgnore: true */ /* @vite-ignore */ `${indexURL}pyodide.asm.mjs`);
+    module.catch(() => {});
+    return {
+      async createPyodideModule(/** @type {any} */ settings) {
+        const [{ default: create }] = await Promise.all([module, ready]);
+        return create(bridge.hook(settings));
+      },
+    };
+  }
+  // Pyodide loads its script only where this function is missing, so it is there from the start; the script, when it
+  // has come, finds its own assignment diverted. Pyodide's other downloads wait for neither.
+  /** @type {any} */ const scope = globalThis;
+  if (!scope._createPyodideModule?.[BRIDGE]) {
+    let { _createPyodideModule: create } = scope;
+    const script = create ? undefined : import(/* webpackIgnore: true */ /* @vite-ignore */ `${indexURL}pyodide.asm.js`);
+    script?.catch(() => {});
+    const hooked = async (/** @type {any} */ settings) => {
+      await Promise.all([script, ready]);
+      return create(settings.API.config[BRIDGE]?.hook(settings) ?? settings);
+    };
+    hooked[BRIDGE] = true;
+    Object.defineProperty(scope, "_createPyodideModule", {
+      configurable: true,
+      get: () => hooked,
+      set: (value) => (create = value),
+    });
+  }
+  return { [BRIDGE]: bridge };
+}
+
+/** Imports that suspend are not atomic: importlib's locks are made to belong to a task. */
+function lockImports(/** @type {any} */ pyodide, /** @type {Trace} */ trace) {
+  const scope = pyodide.globals.get("dict")();
+  pyodide.runPython(Filesystem.importLockSource(), { globals: scope });
+  const install = scope.get("install");
+  const turnstile = () => {
+    let resolve = () => {};
+    const promise = new Promise((/** @type {any} */ done) => (resolve = () => done(null)));
+    return { promise, resolve };
+  };
+  install(turnstile, (/** @type {string} */ event, /** @type {string} */ module) => trace.import(event, module));
+  install.destroy();
+  scope.destroy();
+}
+
+/** Pages resolve against themselves; a `blob:` worker, which has no place of its own, against this module. */
+function absolute(/** @type {string} */ path, /** @type {((path: string) => URL) | undefined} */ pathToFileURL) {
+  if (pathToFileURL) return /^[a-z]+:\/\//i.test(path) ? path : pathToFileURL(path).href + (path.endsWith("/") ? "/" : "");
+  const page = globalThis.document?.baseURI ?? globalThis.location?.href;
+  return new URL(path, page && !page.startsWith("blob:") ? page : import.meta.url).href;
+}
+
+function fileFolder(/** @type {string} */ url) {
+  return url.startsWith("file:") ? decodeURIComponent(new URL(url).pathname) : url;
+}

@@ -1,0 +1,112 @@
+/**
+ * Loading shared libraries whose bytes are not here yet.
+ *
+ * Emscripten reads a library from JavaScript and compiles it at once, where nothing can wait and where Chromium refuses
+ * more than 8 MiB. So a library, and everything its NEEDED list names, is fetched, compiled and linked before the
+ * `dlopen` that Python issued goes on; that call then finds it loaded.
+ */
+
+/** @typedef {import("./backend.mjs").Backend} Backend */
+
+/** Where the file name is in Emscripten's `struct dso` (system/lib/libc/dynlink.c); the same in 3.1.58 and 5.0.3. */
+const DSO_NAME = 36;
+
+export class Libraries {
+  #module;
+  #backend;
+  /** @type {Set<string>} */ #loaded = new Set();
+
+  /**
+   * @param {any} module Emscripten's.
+   * @param {Backend} backend
+   */
+  constructor(module, backend) {
+    this.#module = module;
+    this.#backend = backend;
+  }
+
+  /** Null when there is nothing to do; else a promise for the bytes of the library and all it needs. Never rejects. */
+  prepare(/** @type {number} */ handle, /** @type {boolean} */ mayWait) {
+    const path = this.#path(handle);
+    if (!this.#backend.find(path)?.wheelfs || this.#loaded.has(path)) return null;
+    if (mayWait) return this.#fetch(path, new Set()).then(() => 0);
+    this.loadBlocking(handle);
+    return null;
+  }
+
+  /** Compiles and links the library and all it needs, needed ones first. Never rejects. */
+  load(/** @type {number} */ handle) {
+    const path = this.#path(handle);
+    return this.#load(path).catch((error) => this.#explain(path, error));
+  }
+
+  /** The same at once. What cannot be had is reported by the `dlopen` that follows. */
+  loadBlocking(/** @type {number} */ handle) {
+    const path = this.#path(handle);
+    try {
+      for (const library of this.#closure(path, true)) this.#linkBlocking(library);
+    } catch (error) {
+      this.#explain(path, error);
+    }
+  }
+
+  #path(/** @type {number} */ handle) {
+    return this.#module.PATH.normalize(this.#module.UTF8ToString(handle + DSO_NAME));
+  }
+
+  async #fetch(/** @type {string} */ path, /** @type {Set<string>} */ seen) {
+    if (seen.has(path)) return;
+    seen.add(path);
+    const node = this.#backend.find(path);
+    await this.#backend.missing(node);
+    await Promise.all(this.#backend.needed(node).map((needed) => this.#fetch(needed, seen)));
+  }
+
+  async #load(/** @type {string} */ path) {
+    for (const library of this.#closure(path, false)) {
+      if (this.#loaded.has(library)) continue;
+      await this.#module.API.loadDynlib(library);
+      this.#loaded.add(library);
+    }
+  }
+
+  /** The library and all it needs, needed ones first. */
+  #closure(/** @type {string} */ path, /** @type {boolean} */ blocking) {
+    /** @type {string[]} */ const order = [];
+    const seen = new Set();
+    const visit = (/** @type {string} */ library) => {
+      if (seen.has(library)) return;
+      seen.add(library);
+      const node = this.#backend.find(library);
+      if (blocking) this.#backend.makeResident(node);
+      this.#backend.needed(node).forEach(visit);
+      order.push(library);
+    };
+    visit(path);
+    return order;
+  }
+
+  #linkBlocking(/** @type {string} */ path) {
+    if (this.#loaded.has(path)) return;
+    const { FS, PATH, LDSO } = this.#module;
+    // Without `fs` Emscripten before 4 would not look into the filesystem; later ones ignore it.
+    const fs = {
+      findObject: (/** @type {string} */ name) => FS.analyzePath(name).object,
+      readFile: (/** @type {string} */ name, /** @type {any} */ options) => FS.readFile(name, options),
+    };
+    this.#module.loadDynamicLibrary(path, { loadAsync: false, nodelete: true, allowUndefined: true, global: false, fs }, {});
+    LDSO.loadedLibsByName[PATH.basename(path)] ??= LDSO.loadedLibsByName[path];
+    this.#loaded.add(path);
+  }
+
+  /** Lets the `dlopen` that is about to fail say why, in place of what Emscripten says when it finds no file. */
+  #explain(/** @type {string} */ path, /** @type {any} */ error) {
+    console.error(`wheelfs: ${path}: ${error?.message ?? error}`);
+    const { locateFile } = this.#module;
+    this.#module.locateFile = (/** @type {string} */ name, /** @type {any[]} */ ...rest) => {
+      this.#module.locateFile = locateFile;
+      if (name === path) throw error;
+      return locateFile(name, ...rest);
+    };
+  }
+}

@@ -1,0 +1,82 @@
+/** What Node has no built-in for: ranges of `file:` URLs, and requests that do not return to the event loop. */
+
+import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { open, stat } from "node:fs/promises";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { MessageChannel, receiveMessageOnPort, Worker } from "node:worker_threads";
+
+/** @typedef {import("./wheelfs.js").Host} Host */
+
+export { pathToFileURL };
+
+/** Runs in a worker: answers each request on the port, then wakes the thread that waits on the flag. */
+const WORKER = `
+const { workerData: { port, flag } } = require("node:worker_threads");
+port.on("message", async ({ url, start, end }) => {
+  let reply;
+  try {
+    const response = await fetch(url, { headers: { Range: \`bytes=\${start}-\${end - 1}\` } });
+    if (response.status !== 200 && response.status !== 206) throw new Error("the server answered " + response.status);
+    const body = new Uint8Array(await response.arrayBuffer());
+    reply = { bytes: response.status === 200 ? body.slice(start, end) : body };
+  } catch (error) {
+    reply = { error: String(error?.message ?? error) };
+  }
+  port.postMessage(reply);
+  Atomics.store(flag, 0, 1);
+  Atomics.notify(flag, 0);
+});
+`;
+
+/** Longest wait for one blocking request, milliseconds: Python hangs meanwhile. */
+const BLOCKING_TIMEOUT = 120_000;
+
+/** @type {{port: import("node:worker_threads").MessagePort, flag: Int32Array} | undefined} */
+let worker;
+
+function fetchBlocking(/** @type {string} */ url, /** @type {number} */ start, /** @type {number} */ end) {
+  if (!worker) {
+    const { port1, port2 } = new MessageChannel();
+    const flag = new Int32Array(new SharedArrayBuffer(4));
+    const thread = new Worker(WORKER, { eval: true, workerData: { port: port2, flag }, transferList: [port2] });
+    thread.unref();
+    port1.unref();
+    worker = { port: port1, flag };
+  }
+  const { port, flag } = worker;
+  Atomics.store(flag, 0, 0);
+  port.postMessage({ url, start, end });
+  if (Atomics.wait(flag, 0, 0, BLOCKING_TIMEOUT) === "timed-out") {
+    worker = undefined;
+    throw new Error(`no answer from ${url} after ${BLOCKING_TIMEOUT} ms`);
+  }
+  const reply = receiveMessageOnPort(port)?.message;
+  if (!reply?.bytes) throw new Error(reply?.error ?? `no answer from ${url}`);
+  return reply.bytes;
+}
+
+/** @type {Host} */
+export const host = {
+  async readFile(url, start, end) {
+    const file = await open(fileURLToPath(url));
+    try {
+      const { bytesRead, buffer } = await file.read(new Uint8Array(end - start), 0, end - start, start);
+      return buffer.subarray(0, bytesRead);
+    } finally {
+      await file.close();
+    }
+  },
+  async fileLength(url) {
+    return (await stat(fileURLToPath(url))).size;
+  },
+  readBlocking(url, start, end) {
+    if (!url.startsWith("file:")) return fetchBlocking(url, start, end);
+    const file = openSync(fileURLToPath(url), "r");
+    try {
+      const bytes = new Uint8Array(Math.max(0, Math.min(end, fstatSync(file).size) - start));
+      return bytes.subarray(0, readSync(file, bytes, 0, bytes.length, start));
+    } finally {
+      closeSync(file);
+    }
+  },
+};

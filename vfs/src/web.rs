@@ -1,0 +1,10 @@
+//! The edge to the browser (and Node): requests, synchronous requests, and what JavaScript may call.
+
+mod blocking;
+mod error;
+pub mod exports;
+mod host;
+mod loader;
+mod mount;
+mod state;
+mod transport;

@@ -1,0 +1,108 @@
+//! What went wrong with which file, and its form in JavaScript.
+
+use prefetch_index::format::FormatError;
+use prefetch_index::zip::{DecodeError, ZipError};
+use wasm_bindgen::JsValue;
+
+use super::host::WheelfsError;
+use crate::response::ResponseError;
+use crate::scheduler::SupplyError;
+
+/// Why bytes cannot be had.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub(crate) enum Cause {
+    /// No response: unreachable, refused, or forbidden by CORS; scripts are not told which.
+    #[error("the request failed before an answer came")]
+    Network,
+    /// The file could not be read (Node).
+    #[error("the file cannot be read")]
+    Unreadable,
+    /// An answer that cannot be used.
+    #[error(transparent)]
+    Response(#[from] ResponseError),
+    /// A body of the wrong length.
+    #[error(transparent)]
+    Supply(#[from] SupplyError),
+    /// The archive's structure.
+    #[error(transparent)]
+    Zip(#[from] ZipError),
+    /// A member's content.
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+    /// The index file.
+    #[error(transparent)]
+    Format(#[from] FormatError),
+    /// The server tells no length, so the central directory cannot be found.
+    #[error("the server tells neither Content-Range nor Content-Length")]
+    NoLength,
+}
+
+impl Cause {
+    /// Whether asking again may help.
+    pub(crate) fn is_transient(&self) -> bool {
+        match self {
+            Self::Network | Self::Supply(SupplyError::TooShort { .. }) => true,
+            Self::Response(error) => error.is_transient(),
+            _ => false,
+        }
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Network | Self::Unreadable => "unreachable",
+            Self::Response(ResponseError::Status(_)) => "status",
+            Self::Response(ResponseError::Changed { .. }) => "changed",
+            Self::Response(_) | Self::Supply(_) | Self::NoLength => "range",
+            Self::Zip(_) => "archive",
+            Self::Decode(_) => "content",
+            Self::Format(_) => "index",
+        }
+    }
+
+    fn remedy(&self) -> &'static str {
+        match self.code() {
+            "unreachable" => "check the URL, the connection, and that the server allows this origin (CORS)",
+            "status" => "check the URL that the index or pyodide-lock.json gives for this file",
+            "changed" => "rebuild the index with `prefetch-index build`, or restore the file it was built from",
+            "range" => "check the server or proxy: it does not answer byte ranges as RFC 9110 says",
+            "archive" => "check that the URL serves an intact wheel",
+            "content" => "the file changed since the index was built, or was damaged on the way: rebuild the index with \
+                          `prefetch-index build`, or upload the wheel again",
+            _ => "rebuild the index with `prefetch-index build`",
+        }
+    }
+}
+
+/// A cause, the URL it concerns and, where there is one, the member that was wanted.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{url}{}: {cause}: {}", .member.as_deref().map(|m| [" (", m, ")"].concat()).unwrap_or_default(), .cause.remedy())]
+pub(crate) struct Failure {
+    pub(crate) url: String,
+    pub(crate) member: Option<String>,
+    pub(crate) cause: Cause,
+}
+
+impl Failure {
+    pub(crate) fn new(url: &str, cause: impl Into<Cause>) -> Self {
+        Self { url: url.to_owned(), member: None, cause: cause.into() }
+    }
+
+    pub(crate) fn of_member(mut self, path: &str) -> Self {
+        self.member.get_or_insert_with(|| path.to_owned());
+        self
+    }
+}
+
+impl From<&Failure> for WheelfsError {
+    /// The one place where a failure becomes JavaScript.
+    fn from(failure: &Failure) -> Self {
+        WheelfsError::new(&failure.to_string(), failure.cause.code(), &failure.url, failure.member.as_deref())
+    }
+}
+
+impl From<Failure> for JsValue {
+    fn from(failure: Failure) -> Self {
+        WheelfsError::from(&failure).into()
+    }
+}

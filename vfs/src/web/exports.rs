@@ -1,0 +1,323 @@
+//! What JavaScript may call. Everything is checked here and nothing panics: an unknown inode has no bytes.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use js_sys::{Array, Object, Promise, Reflect, Uint8Array};
+use prefetch_index::format;
+use prefetch_index::index::{ArchiveInfo, Install};
+use prefetch_index::plan::Line;
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::future_to_promise;
+
+use super::error::Failure;
+use super::host::{Host, WheelfsError};
+use super::loader::{self, obtain_blocking};
+use super::mount;
+use super::state::{Shared, State};
+use crate::tree::{Ino, MemberId, Node};
+
+#[wasm_bindgen(typescript_custom_section)]
+const TYPES: &str = r#"
+/** An archive to mount from its central directory; fields as in `pyodide-lock.json`. */
+export interface ArchiveDescription {
+  name: string;
+  version: string;
+  /** Absolute. */
+  url: string;
+  /** "dynlib" for shared libraries, else site-packages. */
+  install_dir: string;
+  imports: string[];
+  depends: string[];
+}
+
+/** Counters since the page was loaded. */
+export interface Stats {
+  /** Requests sent for wheels, indexes excepted. */
+  requests: number;
+  /** Bytes of wheels received. */
+  bytes: number;
+  /** Requests sent again after a failure. */
+  retries: number;
+  /** Requests that froze the thread because nothing could suspend. */
+  blockingRequests: number;
+  /** Times Python had to wait for bytes. */
+  waits: number;
+  /** Members decoded. */
+  members: number;
+  /** Bytes they decoded to. */
+  decodedBytes: number;
+  /** Decoded bytes held for another read. */
+  cachedBytes: number;
+  /** Bytes received and not decoded yet. */
+  waitingBytes: number;
+}
+"#;
+
+#[wasm_bindgen]
+extern "C" {
+    /// See the TypeScript interface above.
+    #[wasm_bindgen(typescript_type = "ArchiveDescription")]
+    pub type ArchiveDescription;
+    #[wasm_bindgen(method, getter)]
+    fn name(this: &ArchiveDescription) -> String;
+    #[wasm_bindgen(method, getter)]
+    fn version(this: &ArchiveDescription) -> String;
+    #[wasm_bindgen(method, getter)]
+    fn url(this: &ArchiveDescription) -> String;
+    #[wasm_bindgen(method, getter)]
+    fn install_dir(this: &ArchiveDescription) -> String;
+    #[wasm_bindgen(method, getter)]
+    fn imports(this: &ArchiveDescription) -> Vec<String>;
+    #[wasm_bindgen(method, getter)]
+    fn depends(this: &ArchiveDescription) -> Vec<String>;
+
+    /// See the TypeScript interface above.
+    #[wasm_bindgen(typescript_type = "Stats")]
+    pub type StatsObject;
+}
+
+/// The mounted archives, their bytes and the requests for them.
+#[wasm_bindgen]
+pub struct Filesystem {
+    shared: Shared,
+}
+
+#[wasm_bindgen]
+impl Filesystem {
+    /// `host`: Node's file access, absent in browsers. `cache_bytes`: budget for decoded members. `max_prefetches`:
+    /// prefetch requests under way at once. `rtt_ms`, `mbps`: the line that requests are planned for.
+    #[wasm_bindgen(constructor)]
+    pub fn new(host: Option<Host>, cache_bytes: f64, max_prefetches: u32, rtt_ms: f64, mbps: f64) -> Self {
+        let line = Line { rtt_ms, bytes_per_ms: mbps * 125.0 };
+        let state = State::new(host, cache_bytes as u64, max_prefetches as usize, line);
+        Self { shared: Rc::new(RefCell::new(state)) }
+    }
+
+    /// The wasm module that stands between libc and Emscripten's syscalls (`bridge/bridge.wat`).
+    #[wasm_bindgen(js_name = bridgeModule)]
+    pub fn bridge_module() -> Uint8Array {
+        Uint8Array::from(include_bytes!(concat!(env!("OUT_DIR"), "/bridge.wasm")).as_slice())
+    }
+
+    /// The wasm module that calls `PyInit` functions without a JavaScript frame (`bridge/trampoline.wat`).
+    #[wasm_bindgen(js_name = trampolineModule)]
+    pub fn trampoline_module() -> Uint8Array {
+        Uint8Array::from(include_bytes!(concat!(env!("OUT_DIR"), "/trampoline.wasm")).as_slice())
+    }
+
+    /// The Python source that makes importlib's locks per task (`py/import_lock.py`).
+    #[wasm_bindgen(js_name = importLockSource)]
+    pub fn import_lock_source() -> String {
+        include_str!("../../py/import_lock.py").to_owned()
+    }
+
+    /// Takes the content of a `wheelfs.idx`, whose archive URLs are relative to `base_url`. Returns the version of
+    /// Pyodide it was built for. `index_url` is for the message.
+    #[wasm_bindgen(js_name = loadIndex)]
+    pub fn load_index(&self, bytes: &[u8], index_url: &str, base_url: &str) -> Result<String, JsValue> {
+        let index = format::decode(bytes).map_err(|error| Failure::new(index_url, error))?;
+        let urls = index.archives.iter().map(|archive| absolute(&archive.url, base_url)).collect();
+        let pyodide = index.pyodide.clone();
+        self.shared.borrow_mut().adopt(index, urls);
+        Ok(pyodide)
+    }
+
+    /// Starts prefetching: what the named entry point reads, or without a name the only entry point, or nothing when
+    /// there are several.
+    pub fn start(&self, entry: Option<String>) {
+        let groups = {
+            let state = self.shared.borrow();
+            let entry = match &entry {
+                Some(name) => state.index.entry(name),
+                None => state.index.entries.first().filter(|_| state.index.entries.len() == 1),
+            };
+            entry.map(|entry| entry.groups.clone())
+        };
+        if let Some(groups) = groups {
+            self.shared.borrow_mut().start(&groups);
+            loader::pump(&self.shared);
+        }
+    }
+
+    /// Brings what the named groups or entry points read; without names, all of them. Resolves when it is here.
+    pub fn prefetch(&self, names: Option<Vec<String>>) -> Promise {
+        let groups: Vec<u32> = {
+            let state = self.shared.borrow();
+            match names {
+                None => (0..state.index.groups.len() as u32).collect(),
+                Some(names) => names
+                    .iter()
+                    .flat_map(|name| match state.index.entry(name) {
+                        Some(entry) => entry.groups.clone(),
+                        None => state.index.group(name).map(|(group, _)| group).into_iter().collect(),
+                    })
+                    .collect(),
+            }
+        };
+        let shared = self.shared.clone();
+        future_to_promise(async move {
+            loader::prefetch(&shared, &groups).await?;
+            Ok(JsValue::UNDEFINED)
+        })
+    }
+
+    /// Changes how many prefetch requests may be under way.
+    #[wasm_bindgen(js_name = setMaxPrefetches)]
+    pub fn set_max_prefetches(&self, max: u32) {
+        self.shared.borrow_mut().scheduler.set_max_prefetches(max as usize);
+        loader::pump(&self.shared);
+    }
+
+    /// Mounts an archive from its central directory. Resolves to its number of members.
+    pub fn mount(&self, archive: &ArchiveDescription) -> Promise {
+        let info = ArchiveInfo {
+            name: archive.name(),
+            version: archive.version(),
+            url: archive.url(),
+            sha256: None,
+            install: if archive.install_dir() == "dynlib" { Install::SharedLibraries } else { Install::SitePackages },
+            imports: archive.imports(),
+            depends: archive.depends(),
+        };
+        let shared = self.shared.clone();
+        future_to_promise(async move { Ok(JsValue::from(mount::mount(&shared, info).await? as f64)) })
+    }
+
+    /// Lock names of the mounted archives, in the order they were mounted.
+    pub fn packages(&self) -> Vec<String> {
+        self.shared.borrow().index.archives.iter().map(|archive| archive.name.clone()).collect()
+    }
+
+    /// The archives as the header of a trace wants them: `[{name, file_name}]`.
+    #[wasm_bindgen(js_name = traceHeader)]
+    pub fn trace_header(&self) -> Array {
+        let state = self.shared.borrow();
+        let archives = state.index.archives.iter().map(|archive| {
+            let file_name = archive.url.rsplit('/').next().unwrap_or_default();
+            object(&[("name", archive.name.as_str().into()), ("file_name", file_name.into())])
+        });
+        archives.collect()
+    }
+
+    /// Children of a folder, five values each: name, inode, length (-1: a folder), modification time in seconds since
+    /// 1970, executable (0 or 1).
+    pub fn children(&self, ino: Ino) -> Array {
+        let state = self.shared.borrow();
+        let out = Array::new();
+        for (name, child) in state.tree.children(ino) {
+            let (len, mtime, executable) = match state.file(child) {
+                Some((len, mtime, executable)) => (len as f64, mtime as f64, executable),
+                None => (-1.0, 0.0, true),
+            };
+            for value in [name.into(), child.into(), len.into(), mtime.into(), JsValue::from(executable)] {
+                out.push(&value);
+            }
+        }
+        out
+    }
+
+    /// Null when the file's bytes are at hand; else a promise that resolves once they are, or once it is known why they
+    /// cannot be ([`failure`](Self::failure) then tells). It never rejects.
+    pub fn missing(&self, ino: Ino) -> Option<Promise> {
+        let id = self.member(ino)?;
+        {
+            let mut state = self.shared.borrow_mut();
+            if state.cached(id).is_some() || matches!(state.decode_arrived(id), Some(Ok(_))) {
+                return None;
+            }
+        }
+        let shared = self.shared.clone();
+        Some(future_to_promise(async move {
+            let outcome = loader::obtain(&shared, id).await;
+            let mut state = shared.borrow_mut();
+            match outcome {
+                Ok(_) => state.failures.remove(&id),
+                Err(failure) => state.failures.insert(id, failure),
+            };
+            Ok(JsValue::UNDEFINED)
+        }))
+    }
+
+    /// The file's bytes, if they are at hand.
+    pub fn bytes(&self, ino: Ino) -> Option<Uint8Array> {
+        let mut state = self.shared.borrow_mut();
+        match state.tree.node(ino)? {
+            Node::Directory(_) => None,
+            Node::Inline(content) => Some(Uint8Array::from(&**content)),
+            Node::Member(id) => {
+                let id = *id;
+                if let Some(decoded) = state.cached(id) {
+                    return Some(decoded.0);
+                }
+                state.decode_arrived(id)?.ok().map(|decoded| decoded.0)
+            }
+        }
+    }
+
+    /// The file's bytes, fetched without returning to the event loop where necessary. Throws a `WheelfsError`.
+    #[wasm_bindgen(js_name = bytesBlocking)]
+    pub fn bytes_blocking(&self, ino: Ino) -> Result<Uint8Array, JsValue> {
+        if let Some(bytes) = self.bytes(ino) {
+            return Ok(bytes);
+        }
+        let Some(id) = self.member(ino) else { return Ok(Uint8Array::new_with_length(0)) };
+        Ok(obtain_blocking(&self.shared, id)?.0)
+    }
+
+    /// Why the last wait for this file brought no bytes; asking takes it away, so that the next read tries again.
+    pub fn failure(&self, ino: Ino) -> Option<WheelfsError> {
+        let id = self.member(ino)?;
+        let failure = self.shared.borrow_mut().failures.remove(&id)?;
+        Some(WheelfsError::from(&failure))
+    }
+
+    /// The libraries a library needs, two values each: inode of the root, path below it.
+    pub fn needed(&self, ino: Ino) -> Array {
+        let out = Array::new();
+        for (root, path) in self.shared.borrow_mut().needed(ino) {
+            out.push(&root.into());
+            out.push(&path.into());
+        }
+        out
+    }
+
+    /// Counters.
+    pub fn stats(&self) -> StatsObject {
+        let state = self.shared.borrow();
+        let stats = &state.stats;
+        object(&[
+            ("requests", stats.requests.into()),
+            ("bytes", (stats.bytes as f64).into()),
+            ("retries", stats.retries.into()),
+            ("blockingRequests", stats.blocking_requests.into()),
+            ("waits", stats.waits.into()),
+            ("members", stats.members.into()),
+            ("decodedBytes", (stats.decoded_bytes as f64).into()),
+            ("cachedBytes", (state.cached_bytes() as f64).into()),
+            ("waitingBytes", (state.scheduler.held() as f64).into()),
+        ])
+        .unchecked_into()
+    }
+
+    fn member(&self, ino: Ino) -> Option<MemberId> {
+        match self.shared.borrow().tree.node(ino)? {
+            Node::Member(id) => Some(*id),
+            _ => None,
+        }
+    }
+}
+
+/// `url` against `base`; an URL that cannot be parsed stays as it is and fails, named, when it is fetched.
+fn absolute(url: &str, base: &str) -> String {
+    web_sys::Url::new_with_base(url, base).map_or_else(|_| url.to_owned(), |url| url.href())
+}
+
+fn object(fields: &[(&str, JsValue)]) -> JsValue {
+    let object = Object::new();
+    for (key, value) in fields {
+        // Setting a property of a fresh, extensible object cannot fail.
+        let _ = Reflect::set(&object, &(*key).into(), value);
+    }
+    object.into()
+}

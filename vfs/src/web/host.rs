@@ -1,0 +1,45 @@
+//! What the surrounding JavaScript lends: its error class, and in Node reading `file:` URLs and synchronous requests.
+
+use js_sys::{Promise, Uint8Array};
+use wasm_bindgen::prelude::*;
+
+#[wasm_bindgen(typescript_custom_section)]
+const TYPES: &str = r#"
+/** What Node needs and a browser has: see `vfs/js/node.mjs`. */
+export interface Host {
+  /** Bytes `start..end` of a `file:` URL. */
+  readFile(url: string, start: number, end: number): Promise<Uint8Array>;
+  /** Length of a `file:` URL in bytes. */
+  fileLength(url: string): Promise<number>;
+  /** Bytes `start..end` of any URL, without returning to the event loop. */
+  readBlocking(url: string, start: number, end: number): Uint8Array;
+}
+"#;
+
+#[wasm_bindgen(raw_module = "./error.mjs")]
+extern "C" {
+    /// `vfs/js/error.mjs`: the one class of every error that wheelfs throws.
+    #[wasm_bindgen(extends = js_sys::Error)]
+    #[derive(Clone)]
+    pub type WheelfsError;
+
+    #[wasm_bindgen(constructor)]
+    pub(crate) fn new(message: &str, code: &str, url: &str, member: Option<&str>) -> WheelfsError;
+}
+
+#[wasm_bindgen]
+extern "C" {
+    /// See the TypeScript interface above.
+    #[wasm_bindgen(typescript_type = "Host")]
+    #[derive(Clone)]
+    pub type Host;
+
+    #[wasm_bindgen(method, catch, js_name = readFile)]
+    pub(crate) fn read_file(this: &Host, url: &str, start: f64, end: f64) -> Result<Promise, JsValue>;
+
+    #[wasm_bindgen(method, catch, js_name = fileLength)]
+    pub(crate) fn file_length(this: &Host, url: &str) -> Result<Promise, JsValue>;
+
+    #[wasm_bindgen(method, catch, js_name = readBlocking)]
+    pub(crate) fn read_blocking(this: &Host, url: &str, start: f64, end: f64) -> Result<Uint8Array, JsValue>;
+}

@@ -1,0 +1,312 @@
+//! Everything the page knows: what is mounted, what is decoded, what is under way. Touched only between awaits.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use std::rc::Rc;
+
+use futures::channel::oneshot;
+use js_sys::Uint8Array;
+use prefetch_index::dylink;
+use prefetch_index::index::{Archive, Index, Member};
+use prefetch_index::plan::{Budget, Line, Want, plan};
+use prefetch_index::zip::decode_member;
+
+use super::error::{Cause, Failure};
+use super::host::Host;
+use crate::cache::{Cache, Sized64};
+use crate::scheduler::{Found, RequestId, Scheduler};
+use crate::tree::{Ino, MemberId, Node, SHARED_LIBRARIES, SITE_PACKAGES, Tree, root_of};
+
+/// The one state, shared by the exports and the transfers under way. Never borrowed across an `.await`.
+pub(crate) type Shared = Rc<RefCell<State>>;
+
+/// A decoded member, in JavaScript's memory: Emscripten reads it without another copy, and this module's own memory,
+/// which can only grow, stays small.
+#[derive(Clone)]
+pub(crate) struct Decoded(pub(crate) Uint8Array);
+
+impl Sized64 for Decoded {
+    fn bytes(&self) -> u64 {
+        u64::from(self.0.length())
+    }
+}
+
+/// Counters for `pyodide.wheelfs.stats()`.
+#[derive(Default)]
+pub(crate) struct Stats {
+    pub(crate) requests: u32,
+    pub(crate) bytes: u64,
+    pub(crate) retries: u32,
+    pub(crate) blocking_requests: u32,
+    pub(crate) waits: u32,
+    pub(crate) members: u32,
+    pub(crate) decoded_bytes: u64,
+}
+
+/// Somebody who waits until the bytes of a request are here up to an offset of the archive.
+struct Waiter {
+    until: u64,
+    wake: oneshot::Sender<Result<(), Failure>>,
+}
+
+pub(crate) struct State {
+    pub(crate) host: Option<Host>,
+    pub(crate) index: Index,
+    /// Absolute URL of each archive.
+    pub(crate) urls: Vec<String>,
+    pub(crate) tree: Tree,
+    pub(crate) scheduler: Scheduler,
+    pub(crate) stats: Stats,
+    /// Why the last wait for a member ended without its bytes; taken by whoever reports it to Python.
+    pub(crate) failures: BTreeMap<MemberId, Failure>,
+    /// Archives whose server has no ranges, so that the warning comes once.
+    pub(crate) without_ranges: BTreeSet<u32>,
+    cache: Cache<MemberId, Decoded>,
+    line: Line,
+    waiters: BTreeMap<RequestId, Vec<Waiter>>,
+    /// Groups that read a member, for starting them when it is missed.
+    groups_of: BTreeMap<MemberId, Vec<u32>>,
+    started: BTreeSet<u32>,
+}
+
+impl State {
+    pub(crate) fn new(host: Option<Host>, cache_bytes: u64, max_prefetches: usize, line: Line) -> Self {
+        Self {
+            host,
+            index: Index::default(),
+            urls: Vec::new(),
+            tree: Tree::default(),
+            scheduler: Scheduler::new(max_prefetches),
+            stats: Stats::default(),
+            failures: BTreeMap::new(),
+            without_ranges: BTreeSet::new(),
+            cache: Cache::new(cache_bytes),
+            line,
+            waiters: BTreeMap::new(),
+            groups_of: BTreeMap::new(),
+            started: BTreeSet::new(),
+        }
+    }
+
+    /// Takes over a decoded index. `urls`: the absolute URL of each of its archives.
+    pub(crate) fn adopt(&mut self, index: Index, urls: Vec<String>) {
+        for (group, number) in index.groups.iter().zip(0..) {
+            for read in &group.reads {
+                let id = MemberId { archive: read.archive, member: read.member };
+                self.groups_of.entry(id).or_default().push(number);
+            }
+        }
+        self.index = Index { archives: Vec::new(), ..index };
+        for (archive, url) in index.archives.into_iter().zip(urls) {
+            self.add_archive(archive, url);
+        }
+    }
+
+    /// Mounts an archive.
+    pub(crate) fn add_archive(&mut self, archive: Archive, url: String) {
+        let id = self.index.archives.len() as u32;
+        self.tree.add_archive(id, &archive);
+        let root = root_of(archive.install);
+        // What Pyodide's installer writes beside the metadata, so that micropip and importlib.metadata see the package.
+        let record = archive.members.iter().find_map(|member| member.path.strip_suffix(".dist-info/METADATA"));
+        if let Some(stem) = record {
+            for (name, content) in [("INSTALLER", "wheelfs"), ("PYODIDE_SOURCE", "pyodide")] {
+                self.tree.add_inline(root, &[stem, ".dist-info/", name].concat(), content.as_bytes());
+            }
+        }
+        self.index.archives.push(archive);
+        self.urls.push(url);
+    }
+
+    pub(crate) fn member(&self, id: MemberId) -> Option<&Member> {
+        self.index.archives.get(id.archive as usize)?.members.get(id.member as usize)
+    }
+
+    pub(crate) fn url(&self, archive: u32) -> &str {
+        self.urls.get(archive as usize).map_or("", String::as_str)
+    }
+
+    /// Length, last modification (seconds since 1970) and executable bit of a file; `None` for a folder.
+    pub(crate) fn file(&self, ino: Ino) -> Option<(u64, i64, bool)> {
+        match self.tree.node(ino)? {
+            Node::Directory(_) => None,
+            Node::Inline(content) => Some((content.len() as u64, 0, false)),
+            Node::Member(id) => self.member(*id).map(|member| (member.len, member.mtime, member.executable)),
+        }
+    }
+
+    /// The decoded member, if it is at hand.
+    pub(crate) fn cached(&mut self, id: MemberId) -> Option<Decoded> {
+        self.cache.get(&id).cloned()
+    }
+
+    pub(crate) fn cached_bytes(&self) -> u64 {
+        self.cache.held()
+    }
+
+    /// Decodes a member whose bytes have arrived. `None`: they have not.
+    pub(crate) fn decode_arrived(&mut self, id: MemberId) -> Option<Result<Decoded, Failure>> {
+        let span = self.member(id)?.span();
+        let Found::Bytes(bytes) = self.scheduler.find(id.archive, &span) else { return None };
+        // The scheduler's bytes and the member live in different fields, but both behind `self`.
+        let member = &mut self.index.archives[id.archive as usize].members[id.member as usize];
+        let decoded = decode(member, bytes).map_err(|cause| self.failure(id, cause));
+        Some(decoded.map(|bytes| {
+            self.scheduler.release(id.archive, &span);
+            self.keep(id, &bytes)
+        }))
+    }
+
+    /// Decodes a member from bytes that were fetched outside the scheduler.
+    pub(crate) fn decode_from(&mut self, id: MemberId, bytes: &[u8]) -> Result<Decoded, Failure> {
+        let archive = self.index.archives.get_mut(id.archive as usize);
+        let Some(member) = archive.and_then(|archive| archive.members.get_mut(id.member as usize)) else {
+            return Err(self.failure(id, Cause::Unreadable));
+        };
+        match decode(member, bytes) {
+            Ok(decoded) => Ok(self.keep(id, &decoded)),
+            Err(cause) => Err(self.failure(id, cause)),
+        }
+    }
+
+    fn keep(&mut self, id: MemberId, bytes: &[u8]) -> Decoded {
+        let decoded = Decoded(Uint8Array::from(bytes));
+        self.stats.members += 1;
+        self.stats.decoded_bytes += bytes.len() as u64;
+        self.cache.insert(id, decoded.clone());
+        decoded
+    }
+
+    /// A failure of this member.
+    pub(crate) fn failure(&self, id: MemberId, cause: impl Into<Cause>) -> Failure {
+        let failure = Failure::new(self.url(id.archive), cause);
+        match self.member(id) {
+            Some(member) => failure.of_member(&member.path),
+            None => failure,
+        }
+    }
+
+    /// Asks for a member that Python waits for, and for what its group will read after it.
+    pub(crate) fn demand(
+        &mut self,
+        id: MemberId,
+        span: Range<u64>,
+    ) -> oneshot::Receiver<Result<(), Failure>> {
+        let (wake, woken) = oneshot::channel();
+        let until = span.end;
+        let request = self.scheduler.demand(id.archive, span);
+        self.waiters.entry(request).or_default().push(Waiter { until, wake });
+        let groups = self.groups_of.get(&id).cloned().unwrap_or_default();
+        self.start(&groups);
+        woken
+    }
+
+    /// Queues what the groups and their parents read and nobody has asked for yet.
+    pub(crate) fn start(&mut self, groups: &[u32]) {
+        let fresh: Vec<u32> = groups.iter().copied().filter(|group| self.started.insert(*group)).collect();
+        if fresh.is_empty() {
+            return;
+        }
+        let members = self.index.access_order(&fresh).into_iter().map(|read| MemberId {
+            archive: read.archive,
+            member: read.member,
+        });
+        let missing = members.filter(|id| !self.cache.contains(id)).filter_map(|id| {
+            let span = self.member(id)?.span();
+            matches!(self.scheduler.find(id.archive, &span), Found::Nowhere)
+                .then_some(Want { archive: id.archive, span })
+        });
+        let wants: Vec<Want> = missing.collect();
+        let lens: Vec<u64> = self.index.archives.iter().map(|archive| archive.len).collect();
+        let planned = plan(&wants, &lens, &self.line, &Budget::default());
+        self.scheduler.prefetch(&planned, &wants);
+    }
+
+    /// Everything of these groups that has not arrived: what to wait for so that they can run without the network.
+    pub(crate) fn outstanding(&mut self, groups: &[u32]) -> Vec<oneshot::Receiver<Result<(), Failure>>> {
+        let members: Vec<MemberId> = self
+            .index
+            .access_order(groups)
+            .into_iter()
+            .map(|read| MemberId { archive: read.archive, member: read.member })
+            .collect();
+        let mut woken = Vec::new();
+        for id in members {
+            let Some(span) = self.member(id).map(Member::span) else { continue };
+            if let Found::Coming(request) = self.scheduler.find(id.archive, &span) {
+                let (wake, receiver) = oneshot::channel();
+                self.waiters.entry(request).or_default().push(Waiter { until: span.end, wake });
+                woken.push(receiver);
+            }
+        }
+        woken
+    }
+
+    /// Wakes those whose bytes of `request` are here, up to the offset `arrived`.
+    pub(crate) fn wake(&mut self, request: RequestId, arrived: u64) {
+        let Some(waiters) = self.waiters.get_mut(&request) else { return };
+        for waiter in waiters.extract_if(.., |waiter| waiter.until <= arrived) {
+            // Nobody listens when the reader was cancelled; the bytes stay for the next.
+            let _ = waiter.wake.send(Ok(()));
+        }
+        if waiters.is_empty() {
+            self.waiters.remove(&request);
+        }
+    }
+
+    /// Tells all who wait for `request` that it failed.
+    pub(crate) fn wake_failed(&mut self, request: RequestId, failure: &Failure) {
+        for waiter in self.waiters.remove(&request).into_iter().flatten() {
+            let _ = waiter.wake.send(Err(failure.clone()));
+        }
+    }
+
+    /// Those who wait for `from` now wait for `to`, which brings the same bytes.
+    pub(crate) fn move_waiters(&mut self, from: RequestId, to: RequestId) {
+        if let Some(waiters) = self.waiters.remove(&from) {
+            self.waiters.entry(to).or_default().extend(waiters);
+        }
+    }
+
+    /// The libraries that the library `ino` needs, as (root, path below it). Those found nowhere are left out: the
+    /// dynamic linker names them better than we could.
+    pub(crate) fn needed(&mut self, ino: Ino) -> Vec<(Ino, String)> {
+        let Some(Node::Member(id)) = self.tree.node(ino) else { return Vec::new() };
+        let id = *id;
+        let bytes = self.cached(id);
+        let Some((archive, member)) = self.index.archives.get(id.archive as usize).zip(self.member(id)) else {
+            return Vec::new();
+        };
+        let mut names = member.needed.clone();
+        if names.is_empty()
+            && let Some(Decoded(bytes)) = bytes
+        {
+            // Not recorded: the member is known from a central directory only. A broken section is the linker's to report.
+            names = dylink::needed(&bytes.to_vec()).unwrap_or_default();
+        }
+        let folder = archive.install_path(member).and_then(|path| path.rsplit_once('/')).map_or("", |(folder, _)| folder);
+        names.iter().filter_map(|name| self.find_library(root_of(archive.install), folder, name)).collect()
+    }
+
+    /// Where a library of that file name is: beside the one that needs it, in a wheel's `NAME.libs`, in the folder of
+    /// shared libraries, or in site-packages itself.
+    fn find_library(&self, root: Ino, folder: &str, name: &str) -> Option<(Ino, String)> {
+        let top = self.tree.children(SITE_PACKAGES).filter(|(child, _)| child.ends_with(".libs"));
+        let places = std::iter::once((root, folder))
+            .chain(top.map(|(child, _)| (SITE_PACKAGES, child)))
+            .chain([(SHARED_LIBRARIES, ""), (SITE_PACKAGES, "")]);
+        places
+            .map(|(root, folder)| (root, [folder, if folder.is_empty() { "" } else { "/" }, name].concat()))
+            .find(|(root, path)| self.tree.lookup(*root, path).is_some())
+    }
+}
+
+fn decode(member: &mut Member, bytes: &[u8]) -> Result<Vec<u8>, Cause> {
+    let start = match member.data_offset {
+        Some(_) => 0,
+        None => (member.locate(bytes)? - member.header_offset) as usize,
+    };
+    let compressed = bytes.get(start..start + member.compressed_len as usize).unwrap_or_default();
+    Ok(decode_member(member.method, compressed, member.len, member.crc32)?)
+}
