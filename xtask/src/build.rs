@@ -1,28 +1,24 @@
 //! `cargo xtask build`: the npm package and the command line.
 
-use std::{fs, process::Command};
+use std::process::Command;
 
 use anyhow::Result;
 
-use crate::{cache, package, setup, setup::Ready, step, step::step, typescript, wasm};
+use crate::{bundle, cache, package, setup, setup::Ready, step, step::step, typescript, wasm};
 
 pub(crate) fn run() -> Result<Ready> {
     let ready = setup::run()?;
     let target = cache::root().join("target");
     let folder = target.join("npm/wheelfs");
     let module = step("vfs: compile for wasm32-unknown-unknown", || wasm::compile(ready.toolchain))?;
-    if folder.exists() {
-        fs::remove_dir_all(&folder)?;
-    }
-    fs::create_dir_all(&folder)?;
     let bound = target.join("npm/bound");
     step("vfs: wasm-bindgen and wasm-opt", || wasm::bound(&ready.places, &module, &bound))?;
-    step("npm package: types from JSDoc, manifest, tarball", || {
-        package::copy_module(&bound, &folder)?;
-        package::copy_edge(&folder)?;
-        // The manifest first: its "type" tells TypeScript that wheelfs.js is a module.
-        package::describe(&folder)?;
-        typescript::declare(&ready.places, &folder)?;
+    step("npm package: types from JSDoc, one file of JavaScript, tarball", || {
+        let source = target.join("npm/source");
+        package::gather(&bound, &source)?;
+        package::begin(&bound, &folder)?;
+        typescript::declare(&ready.places, &source, &folder)?;
+        bundle::bundle(&ready.places, &source, &folder)?;
         let tarball = package::pack(&folder)?;
         eprintln!("    {}", tarball.strip_prefix(cache::root()).unwrap_or(&tarball).display());
         Ok(())

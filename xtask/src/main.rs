@@ -8,6 +8,7 @@ mod apt;
 mod bench;
 mod browser;
 mod build;
+mod bundle;
 mod cache;
 mod demo;
 mod distribution;

@@ -15,32 +15,33 @@ use crate::{cache, setup, step};
 const WASM_LIMIT: u64 = 150_000;
 const JS_LIMIT: u64 = 12_000;
 
-/// Copies the wasm module and the JavaScript that wasm-bindgen made for it.
-pub(crate) fn copy_module(bound: &Path, folder: &Path) -> Result<()> {
-    for name in ["wheelfs.js", "wheelfs.d.ts", "wheelfs_bg.wasm"] {
-        fs::copy(bound.join(name), folder.join(name))?;
-    }
-    Ok(())
-}
-
-/// Copies the JavaScript edge into the package's folder.
-pub(crate) fn copy_edge(folder: &Path) -> Result<()> {
+/// Gathers the JavaScript edge and wasm-bindgen's part of it, as TypeScript and the bundler read them.
+pub(crate) fn gather(bound: &Path, source: &Path) -> Result<()> {
+    empty(source)?;
     for file in fs::read_dir(cache::root().join("vfs/js"))? {
         let path = file?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let ships = name.ends_with(".d.mts") || name.ends_with(".mjs") && !name.ends_with(".test.mjs");
-        if ships {
-            fs::copy(&path, folder.join(name))?;
+        if name.ends_with(".d.mts") || name.ends_with(".mjs") && !name.ends_with(".test.mjs") {
+            fs::copy(&path, source.join(name))?;
         }
     }
-    if !folder.join("index.mjs").exists() {
+    if !source.join("index.mjs").exists() {
         bail!("vfs/js/index.mjs, the package's entry, is missing");
     }
+    for name in ["wheelfs.js", "wheelfs.d.ts"] {
+        fs::copy(bound.join(name), source.join(name))?;
+    }
+    // Without it TypeScript takes wheelfs.js for CommonJS.
+    fs::write(source.join("package.json"), "{ \"type\": \"module\" }\n")?;
     Ok(())
 }
 
-/// Adds the manifest, the licences and the README.
-pub(crate) fn describe(folder: &Path) -> Result<()> {
+/// Begins the package: the wasm module, the manifest, the licences and the README.
+pub(crate) fn begin(bound: &Path, folder: &Path) -> Result<()> {
+    empty(folder)?;
+    for name in ["wheelfs_bg.wasm", "wheelfs.d.ts"] {
+        fs::copy(bound.join(name), folder.join(name))?;
+    }
     let manifest = json!({
         "name": "wheelfs",
         "version": env!("CARGO_PKG_VERSION"),
@@ -54,7 +55,6 @@ pub(crate) fn describe(folder: &Path) -> Result<()> {
             "./wheelfs_bg.wasm": "./wheelfs_bg.wasm",
             "./package.json": "./package.json"
         },
-        "sideEffects": false,
         "keywords": ["pyodide", "python", "wasm", "jspi", "filesystem"]
     });
     fs::write(folder.join("package.json"), format!("{manifest:#}\n"))?;
@@ -85,15 +85,12 @@ pub(crate) fn pack(folder: &Path) -> Result<PathBuf> {
 
 /// Copies what a page downloads into `site`, with `.br` beside it, and holds its size against the limits.
 pub(crate) fn publish(folder: &Path, site: &Path) -> Result<()> {
-    if site.exists() {
-        fs::remove_dir_all(site)?;
-    }
-    fs::create_dir_all(site)?;
+    empty(site)?;
     let mut files = Vec::new();
     for file in fs::read_dir(folder)? {
         let path = file?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if name.ends_with(".mjs") || name.ends_with(".js") || name.ends_with(".wasm") {
+        if name == "index.mjs" || name.ends_with(".wasm") {
             let copy = site.join(name);
             fs::copy(&path, &copy)?;
             files.push(copy);
@@ -113,4 +110,11 @@ pub(crate) fn publish(folder: &Path, site: &Path) -> Result<()> {
         );
     }
     Ok(())
+}
+
+fn empty(folder: &Path) -> Result<()> {
+    if folder.exists() {
+        fs::remove_dir_all(folder)?;
+    }
+    Ok(fs::create_dir_all(folder)?)
 }

@@ -7,12 +7,14 @@ use serde_json::{Value, json};
 
 use crate::{cache, parts::Places, step};
 
-/// Checks the package's modules and writes their `.d.mts` beside them.
-pub(crate) fn declare(places: &Places, package: &Path) -> Result<()> {
+/// Checks the modules in `source` and writes their `.d.mts` into `package`.
+pub(crate) fn declare(places: &Places, source: &Path, package: &Path) -> Result<()> {
     let mut options = options(places);
     options["declaration"] = true.into();
     options["emitDeclarationOnly"] = true.into();
-    compile(places, "package", &json!({ "compilerOptions": options, "include": [package.join("*.mjs")] }))
+    options["rootDir"] = json!(source);
+    options["outDir"] = json!(package);
+    compile(places, "package", &json!({ "compilerOptions": options, "include": [source.join("*.mjs")] }))
 }
 
 /// Checks every module in the clone that does not ship: page, recorder, tests.
