@@ -39,13 +39,13 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     index(&ready, APP, PYODIDE)?;
     let line = ["--app", APP, "--pyodide", PYODIDE, "--rtt", &options.rtt, "--down", &options.down];
     step(&format!("the same Python twice, {} ms away at {} Mbit/s", options.rtt, options.down), || {
-        step::run(bench_command().args(line).args(["--strategies", "eager,ranges", "--rounds", "1"]))
+        step::run(bench_command("dev").args(line).args(["--strategies", "eager,ranges", "--rounds", "1"]))
     })?;
     if options.once || !stdin().is_terminal() || !stdout().is_terminal() {
         return Ok(());
     }
     eprintln!("==> the page, over the same line; Ctrl-C ends it");
-    step::run(bench_command().args(line).arg("--serve"))
+    step::run(bench_command("dev").args(line).arg("--serve"))
 }
 
 /// Records the app on a stock Pyodide and builds its index, unless that was done with the same inputs; returns the
