@@ -20,8 +20,11 @@ export class Backend {
   /** @type {any} */ #MEMFS;
   #filesystem;
   #observe;
-  /** Counts mounts: a folder that was listed before is completed when it changes. */
-  #generation = 1;
+  /**
+   * Counts mounts: a folder that was listed before is completed when it changes. At 0 nothing is shown yet: while
+   * Pyodide boots it reads the METADATA of every package it finds, and nothing can wait then.
+   */
+  #generation = 0;
   /** Absolute paths of the roots, by inode. @type {string[]} */
   roots = [];
 
@@ -51,7 +54,7 @@ export class Backend {
     this.#makeLazyFolder(this.#FS.lookupPath(path, { follow: true }).node, ino);
   }
 
-  /** Something was mounted: listed folders look again. */
+  /** Something was mounted, or Python has booted: folders look again. */
   refresh() {
     this.#generation++;
   }

@@ -6,6 +6,7 @@
  */
 
 import { WheelfsError } from "./error.mjs";
+import { pauseCollector } from "./collector.mjs";
 import { Libraries } from "./libraries.mjs";
 import { Filesystem } from "./wheelfs.js";
 
@@ -63,6 +64,7 @@ export class Bridge {
       ...Object.entries(SYSCALLS).map(([ours, theirs]) => [ours, env[theirs]]),
       ...WASI.map((name) => [name, wasi[name]]),
     ]);
+    const connectCollector = this.#version.startsWith("0.") ? undefined : pauseCollector(env);
     const bridge = new WebAssembly.Instance(new WebAssembly.Module(Filesystem.bridgeModule()), {
       hook: this.#hooks(),
       pyodide: env,
@@ -76,6 +78,7 @@ export class Bridge {
       env[TRAMPOLINE] = trampoline.exports.call;
     }
     return (/** @type {any} */ interpreter) => {
+      connectCollector?.(interpreter);
       EXPORTS.forEach((name, slot) => {
         this.#require(interpreter, name, "export");
         exports.interpreter.set(slot, interpreter[name]);

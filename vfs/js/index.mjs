@@ -93,6 +93,8 @@ export async function loadPyodide(options = {}) {
   if (!backend) throw new WheelfsError("Pyodide did not call fsInit", "pyodide", indexURL);
   bridge.module = pyodide._module;
   bridge.live = true;
+  backend.refresh();
+  pyodide._api.importlib.invalidate_caches();
   lockImports(pyodide, trace);
 
   const manager = new Packages(pyodide, files, backend, base);
