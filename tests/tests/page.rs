@@ -1,6 +1,6 @@
 //! The demo page in a real Chromium.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use demo_site::Line;
 use serde::Deserialize;
@@ -61,5 +61,27 @@ async fn a_run_that_fails_says_why() -> Result<(), HarnessError> {
     let failed = browser.result::<Run>(&site.url("/run.html?strategy=hopeful&app=pandas")).await;
     let Err(HarnessError::Page { message, .. }) = failed else { panic!("the page reported no failure") };
     assert_eq!(message, "no strategy \"hopeful\": one of eager, eager-seq, naive, ranges");
+    Ok(())
+}
+
+/// What a visitor sees: one press of the button runs both, and says whether they agree.
+#[tokio::test]
+async fn the_page_compares_both() -> Result<(), HarnessError> {
+    let parts = Parts::find()?;
+    let site = Site::new(&parts, "0.27.7")?.start(Line::new(0, 0)).await?;
+    let browser = Browser::start(&parts).await?;
+    browser.goto(&site.url("/")).await?;
+    browser.execute("document.querySelector('button').click()").await?;
+    let status = loop {
+        let state = "return document.querySelector('button').disabled ? null : document.querySelector('output').value";
+        if let Value::String(status) = browser.execute(state).await? {
+            break status;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    };
+    let page = browser.execute("return document.body.innerText").await?;
+    assert!(status.starts_with("Equal output."), "{status}\n{page}");
+    let shown = browser.execute("return document.querySelector('pre').textContent").await?;
+    assert!(shown.as_str().is_some_and(|output| output.contains("south     60    231.0   Grace")), "{page}");
     Ok(())
 }

@@ -18,8 +18,9 @@ use crate::{
     step::step,
 };
 
-const PYODIDE: &str = "0.27.7";
-const APP: &str = "pandas";
+/// What demo and page tests run, and on which Pyodide.
+pub(crate) const PYODIDE: &str = "0.27.7";
+pub(crate) const APP: &str = "pandas";
 
 #[derive(Args)]
 pub(crate) struct Options {

@@ -4,10 +4,11 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use crate::{build, cache, step, step::step, typescript};
+use crate::{build, cache, demo, step, step::step, typescript};
 
 pub(crate) fn run() -> Result<()> {
     let ready = build::run()?;
+    demo::index(&ready, demo::APP, demo::PYODIDE)?;
     let cargo = |arguments: &[&str]| {
         let mut command = Command::new("cargo");
         command.current_dir(cache::root()).args(arguments);

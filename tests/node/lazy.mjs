@@ -1,0 +1,35 @@
+/**
+ * Runs Python through wheelfs.
+ *
+ * node lazy.mjs OPTIONS FILE — OPTIONS: JSON of { package: folder of the npm package, indexURL, wheelfs, packages };
+ * FILE: a Python program. Prints { output, version, stats, refused, error } as its last line; `error` is what a program
+ * sees when `loadPyodide`, `loadPackage` or the run rejects: { name, code, message, url, member }.
+ */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+
+const [text, file] = process.argv.slice(2);
+const { package: folder, packages = [], ...options } = JSON.parse(text);
+const { loadPyodide } = await import(pathToFileURL(join(folder, "index.mjs")).href);
+
+/** @type {string[]} */
+const lines = [];
+/** @type {any} */
+const result = {};
+try {
+  const pyodide = await loadPyodide({ ...options, stdout: (/** @type {string} */ line) => lines.push(line) });
+  result.version = pyodide.version;
+  if (packages.length) await pyodide.loadPackage(packages);
+  try {
+    await pyodide.runPythonAsync(readFileSync(file, "utf8"));
+  } finally {
+    result.stats = pyodide.wheelfs.stats();
+    result.trace = pyodide.wheelfs.trace();
+  }
+} catch (/** @type {any} */ error) {
+  const { name, code, message, url, member } = error;
+  result.error = { name, code, message, url, member };
+}
+console.log(JSON.stringify({ output: lines.join("\n"), ...result }));
+process.exit(0);

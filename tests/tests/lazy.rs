@@ -1,0 +1,228 @@
+//! wheelfs in Node 26: real Pyodide, real wheels, a real server; compared with the eager run of the same program.
+
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+};
+
+use demo_site::Line;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use wheelfs_tests::{HarnessError, LineSite, Node, Parts, Site};
+
+#[derive(Debug, Deserialize)]
+struct Lazy {
+    output: String,
+    #[serde(default)]
+    stats: HashMap<String, f64>,
+    error: Option<HashMap<String, String>>,
+    trace: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Eager {
+    output: String,
+}
+
+struct Setting {
+    parts: Parts,
+    node: Node,
+    version: &'static str,
+}
+
+impl Setting {
+    fn new(version: &'static str) -> Result<Setting, HarnessError> {
+        let parts = Parts::find()?;
+        Ok(Setting { node: Node::new(&parts), parts, version })
+    }
+
+    fn distribution(&self) -> Result<&Path, HarnessError> {
+        self.parts.pyodide(self.version)
+    }
+
+    async fn site(&self) -> Result<LineSite, HarnessError> {
+        Site::new(&self.parts, self.version)?.start(Line::new(0, 0)).await
+    }
+
+    async fn eager(&self, packages: &str, app: &str) -> Result<String, HarnessError> {
+        let app = Parts::root().join(app);
+        let arguments = [self.distribution()?.as_os_str(), packages.as_ref(), app.as_os_str()];
+        Ok(self.node.run::<Eager>("node/eager.mjs", &arguments).await?.output)
+    }
+
+    /// `options`: those of `loadPyodide`, and `packages` for `loadPackage` after it.
+    async fn lazy(&self, mut options: Value, app: &str) -> Result<Lazy, HarnessError> {
+        options["package"] = json!(self.parts.package()?);
+        options["indexURL"] = json!(self.distribution()?);
+        let app = Parts::root().join(app);
+        self.node.run("node/lazy.mjs", &[options.to_string().as_ref(), app.as_os_str()]).await
+    }
+
+    /// Records `app` and builds its index, as a user does.
+    fn index(&self, app: &str) -> Result<PathBuf, HarnessError> {
+        let name = Path::new(app).file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let folder = Parts::root().join("target/test-index").join(self.version).join(&name);
+        std::fs::create_dir_all(&folder)?;
+        let trace = folder.join(format!("{name}.trace"));
+        let run = |arguments: &[&std::ffi::OsStr]| -> Result<(), HarnessError> {
+            let output = std::process::Command::new(self.parts.prefetch_index()?)
+                .env("NODE", &self.parts.node)
+                .args(arguments)
+                .output()?;
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            Ok(())
+        };
+        let pyodide = self.distribution()?.as_os_str();
+        let app = Parts::root().join(app);
+        run(&["record".as_ref(), "--pyodide".as_ref(), pyodide, "-o".as_ref(), trace.as_ref(), app.as_ref()])?;
+        run(&[
+            "build".as_ref(),
+            "--pyodide".as_ref(),
+            pyodide,
+            "--trace".as_ref(),
+            trace.as_ref(),
+            "-o".as_ref(),
+            folder.as_ref(),
+        ])?;
+        Ok(folder.join("wheelfs.idx"))
+    }
+}
+
+/// Requests for wheels, and the ranges they asked for; every byte at most once.
+fn no_byte_twice(site: &LineSite) -> usize {
+    let mut asked: HashMap<String, Vec<std::ops::Range<u64>>> = HashMap::new();
+    for entry in site.server.log().take() {
+        if entry.method == "GET" && (entry.path.ends_with(".whl") || entry.path.ends_with(".zip")) {
+            asked.entry(entry.path).or_default().extend(entry.range);
+        }
+    }
+    for (path, ranges) in &mut asked {
+        // Finding out a wheel's length costs its first byte.
+        ranges.retain(|range| *range != (0..1));
+        ranges.sort_by_key(|range| range.start);
+        for pair in ranges.windows(2) {
+            assert!(pair[0].end <= pair[1].start, "{path}: {:?} and {:?}", pair[0], pair[1]);
+        }
+    }
+    asked.values().map(Vec::len).sum()
+}
+
+#[tokio::test]
+async fn pandas_without_an_index() -> Result<(), HarnessError> {
+    let setting = Setting::new("0.27.7")?;
+    let app = "demo-site/apps/pandas.py";
+    let eager = setting.eager("pandas", app).await?;
+    let site = setting.site().await?;
+    let options = json!({ "packages": ["pandas"], "packageBaseUrl": site.url("/pyodide/") });
+    let lazy = setting.lazy(options, app).await?;
+    assert_eq!(lazy.error, None);
+    assert_eq!(lazy.output, eager);
+    let requests = no_byte_twice(&site);
+    assert!(requests >= 400, "{requests} requests: nothing predicts here, every member is a round trip");
+    assert_eq!(lazy.stats["blockingRequests"], 0.0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn pandas_with_an_index() -> Result<(), HarnessError> {
+    let setting = Setting::new("0.27.7")?;
+    let app = "demo-site/apps/pandas.py";
+    let eager = setting.eager("pandas", app).await?;
+    let index = setting.index(app)?;
+    let site = setting.site().await?;
+    let options = json!({ "wheelfs": { "index": index, "baseUrl": site.url("/pyodide/") } });
+    let lazy = setting.lazy(options, app).await?;
+    assert_eq!(lazy.error, None);
+    assert_eq!(lazy.output, eager);
+    let requests = no_byte_twice(&site);
+    assert!(requests <= 12, "{requests} requests");
+    assert!(lazy.stats["bytes"] <= 8_200_000.0, "{} bytes", lazy.stats["bytes"]);
+    assert_eq!(lazy.stats["blockingRequests"], 0.0);
+
+    // What the page itself recorded is as good a trace as the recorder's.
+    let folder = Parts::root().join("target/test-index/from-page");
+    std::fs::create_dir_all(&folder)?;
+    let trace = folder.join("page.trace");
+    std::fs::write(&trace, lazy.trace.unwrap_or_default())?;
+    let status = std::process::Command::new(setting.parts.prefetch_index()?)
+        .args(["build".as_ref(), "--pyodide".as_ref(), setting.distribution()?.as_os_str(), "--trace".as_ref()])
+        .args([trace.as_os_str(), "-o".as_ref(), folder.as_os_str()])
+        .status()?;
+    assert!(status.success());
+    let options = json!({ "wheelfs": { "index": folder.join("wheelfs.idx"), "baseUrl": site.url("/pyodide/") } });
+    let again = setting.lazy(options, app).await?;
+    assert_eq!((again.error, again.output), (None, eager));
+    assert!(no_byte_twice(&site) <= 12);
+    Ok(())
+}
+
+#[tokio::test]
+async fn scipy_and_scikit_learn() -> Result<(), HarnessError> {
+    let setting = Setting::new("0.27.7")?;
+    let app = "tests/apps/science.py";
+    let eager = setting.eager("scikit-learn", app).await?;
+    let lazy = setting.lazy(json!({ "packages": ["scikit-learn"] }), app).await?;
+    assert_eq!((lazy.error, lazy.output), (None, eager));
+    Ok(())
+}
+
+#[tokio::test]
+async fn matplotlib_draws_the_same_bytes() -> Result<(), HarnessError> {
+    let setting = Setting::new("0.27.7")?;
+    let app = "tests/apps/plot.py";
+    let eager = setting.eager("matplotlib", app).await?;
+    let lazy = setting.lazy(json!({ "packages": ["matplotlib"] }), app).await?;
+    assert_eq!((lazy.error, lazy.output), (None, eager));
+    Ok(())
+}
+
+#[tokio::test]
+async fn compiled_and_pure_packages_on_314() -> Result<(), HarnessError> {
+    let setting = Setting::new("314.0.7")?;
+    let app = "tests/apps/modern.py";
+    let eager = setting.eager("sympy,pydantic,msgpack", app).await?;
+    let lazy = setting.lazy(json!({ "packages": ["sympy", "pydantic", "msgpack"] }), app).await?;
+    assert_eq!((lazy.error, &lazy.output), (None, &eager));
+    let index = setting.index(app)?;
+    let lazy = setting.lazy(json!({ "wheelfs": { "index": index } }), app).await?;
+    assert_eq!((lazy.error, lazy.output), (None, eager));
+    assert_eq!(lazy.stats["blockingRequests"], 0.0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn tasks_import_at_once_and_a_callback_reads() -> Result<(), HarnessError> {
+    let setting = Setting::new("0.27.7")?;
+    let site = setting.site().await?;
+    let options = json!({ "packages": ["pandas"], "packageBaseUrl": site.url("/pyodide/") });
+    let lazy = setting.lazy(options, "tests/apps/tasks.py").await?;
+    assert_eq!(lazy.error, None);
+    let mut lines = lazy.output.lines();
+    assert_eq!(lines.next(), Some("[6, '2.2.3', 10, 6]"));
+    assert_eq!(lines.next(), Some("[('pandas.plotting._core', '[build-system]')]"));
+    assert!(lazy.stats["blockingRequests"] >= 1.0, "the callback did not need a blocking read");
+    Ok(())
+}
+
+#[tokio::test]
+async fn tasks_import_at_once_on_314() -> Result<(), HarnessError> {
+    let setting = Setting::new("314.0.7")?;
+    let lazy = setting.lazy(json!({ "packages": ["sympy", "pydantic"] }), "tests/apps/tasks_314.py").await?;
+    assert_eq!(lazy.error, None);
+    assert_eq!(lazy.output, "['-cos(x)', '-cos(x)', '-cos(x)', 'pydantic']");
+    Ok(())
+}
+
+#[tokio::test]
+async fn site_packages_stays_writable() -> Result<(), HarnessError> {
+    for version in ["0.27.7", "314.0.7"] {
+        let setting = Setting::new(version)?;
+        let (packages, app) = match version {
+            "0.27.7" => ("python-dateutil", "tests/apps/overlay.py"),
+            _ => continue,
+        };
+        let lazy = setting.lazy(json!({ "packages": [packages] }), app).await?;
+        assert_eq!((lazy.error, lazy.output.as_str()), (None, "True"));
+    }
+    Ok(())
+}
