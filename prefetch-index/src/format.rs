@@ -133,3 +133,81 @@ fn check_len(len: u64) -> Result<(), FormatError> {
     let limit = MAX_LEN as u64;
     if len > limit { Err(FormatError::TooLarge { len, limit }) } else { Ok(()) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::index::tests::small;
+
+    #[test]
+    fn round_trip() {
+        for index in [Index::default(), small()] {
+            assert_eq!(decode(&encode(&index).unwrap()), Ok(index));
+        }
+    }
+
+    #[test]
+    fn every_damaged_byte_is_noticed() {
+        let index = small();
+        let file = encode(&index).unwrap();
+        for at in 0..file.len() {
+            for flip in [1, 0x80, 0xff] {
+                let mut damaged = file.clone();
+                damaged[at] ^= flip;
+                assert!(decode(&damaged).is_err(), "byte {at} ^ {flip:#x}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_other_length_is_noticed() {
+        let file = encode(&small()).unwrap();
+        for len in 0..file.len() {
+            assert!(decode(&file[..len]).is_err(), "cut to {len}");
+        }
+        let longer = [file.as_slice(), b"x"].concat();
+        let (wanted, found) = (file.len() as u64, longer.len() as u64);
+        assert_eq!(decode(&longer), Err(FormatError::Length { wanted, found }));
+    }
+
+    /// A file whose header is right for a payload of our choosing.
+    fn sealed(plain: &[u8], len: u64) -> Vec<u8> {
+        let payload = miniz_oxide::deflate::compress_to_vec(plain, 6);
+        let mut file = [MAGIC.as_slice(), &VERSION.to_le_bytes()].concat();
+        file.extend((payload.len() as u64).to_le_bytes());
+        file.extend(len.to_le_bytes());
+        file.extend(crc32fast::hash(&payload).to_le_bytes());
+        file.extend(payload);
+        file
+    }
+
+    #[test]
+    fn wrong_files() {
+        assert_eq!(decode(b"<!doctype html>"), Err(FormatError::Magic));
+        assert_eq!(decode(b""), Err(FormatError::Length { wanted: 32, found: 0 }));
+        let mut newer = encode(&small()).unwrap();
+        newer[8] = 2;
+        assert_eq!(decode(&newer), Err(FormatError::Version { wanted: 1, found: 2 }));
+
+        let limit = MAX_LEN as u64;
+        let long = Err(FormatError::TooLarge { len: limit + 1, limit });
+        assert_eq!(decode(&sealed(b"", limit + 1)), long);
+        assert_eq!(decode(&sealed(b"", limit)), Err(FormatError::Compressed { len: limit }));
+        assert_eq!(decode(&sealed(b"noise", 5)), Err(FormatError::Payload));
+        // A string of 2^63 bytes: bincode's varint marker for u64, then the length.
+        let boast = [[253].as_slice(), &(1u64 << 63).to_le_bytes()].concat();
+        assert_eq!(decode(&sealed(&boast, boast.len() as u64)), Err(FormatError::Payload));
+        // An empty index and something after it.
+        assert_eq!(decode(&sealed(&[0; 6], 6)), Err(FormatError::Payload));
+    }
+
+    #[test]
+    fn an_index_that_contradicts_itself_is_neither_written_nor_read() {
+        let mut index = small();
+        index.groups[0].reads[0].member = 9;
+        let error = Err(FormatError::Index(IndexError::Read { group: 0, read: 0 }));
+        assert_eq!(encode(&index), error.clone().map(|_: Index| vec![]));
+        let plain = bincode::serde::encode_to_vec(&index, CONFIG).unwrap();
+        assert_eq!(decode(&sealed(&plain, plain.len() as u64)), error);
+    }
+}

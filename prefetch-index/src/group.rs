@@ -1,7 +1,8 @@
 //! From recorded runs to groups: what each import reads beyond the imports before it.
 //!
-//! An outermost import is a group named by its module; what a program reads outside its imports is a group named by
-//! the program. Groups of one name met in several traces become one, in the order of the first.
+//! An outermost import is a group named by its module. What a program reads outside its imports is a group named by the
+//! program, a further one (`app#2`) for each stretch after another import, so that groups in their order keep the order
+//! of the reads. Groups of one name met in several traces become one, in the order of the first.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -96,16 +97,28 @@ struct Run<'a> {
 impl Run<'_> {
     fn follow(&mut self, program: &str, trace: &Trace) {
         let mut import: Option<&str> = None;
+        let (mut stretches, mut stretch) = (0, None);
         for event in &trace.events {
             match &event.kind {
                 EventKind::Import(module) => import = Some(module),
                 EventKind::Imported(_) => import = None,
-                EventKind::Read { path, offset, len, .. } => match self.files.find(path) {
-                    Some(file) => {
-                        self.read(import.unwrap_or(program), file, (*offset, offset.saturating_add(*len)))
+                EventKind::Read { path, offset, len, .. } => {
+                    let Some(file) = self.files.find(path) else {
+                        self.grouped.unknown.insert(path.clone());
+                        continue;
+                    };
+                    let range = (*offset, offset.saturating_add(*len));
+                    if let Some(module) = import {
+                        stretch = None;
+                        self.read(module, file, range);
+                    } else {
+                        let name = stretch.get_or_insert_with(|| {
+                            stretches += 1;
+                            if stretches == 1 { program.to_owned() } else { format!("{program}#{stretches}") }
+                        });
+                        self.read(name, file, range);
                     }
-                    None => drop(self.grouped.unknown.insert(path.clone())),
-                },
+                }
             }
         }
         for id in self.started.clone() {
@@ -205,3 +218,6 @@ fn drop_what_parents_read(groups: &mut [Group], id: usize) {
             .is_none_or(|other| read.range.start < other.range.start || other.range.end < read.range.end)
     });
 }
+
+#[cfg(test)]
+mod tests;

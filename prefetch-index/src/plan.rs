@@ -67,7 +67,8 @@ pub struct Budget {
     pub max_requests: usize,
     /// One request for this many wanted bytes is never too many.
     pub bytes_per_request: u64,
-    /// Most bytes fetched that no want asks for, as a share of the wanted ones, as long as the number of requests is kept.
+    /// Most bytes fetched that no want asks for, as a share of the wanted ones. Gives way to the number of requests, and
+    /// to [`Line::break_even`], which may be wasted once even in a small plan.
     pub max_waste: f64,
 }
 
@@ -124,7 +125,7 @@ fn close_gaps(runs: Vec<Request>, line: &Line, budget: &Budget) -> Vec<Request> 
     let wanted = runs.iter().fold(0u64, |sum, run| sum.saturating_add(run.span.end - run.span.start));
     let by_size = usize::try_from(wanted / budget.bytes_per_request.max(1)).unwrap_or(usize::MAX);
     let max_requests = budget.max_requests.max(by_size);
-    let max_waste = (wanted as f64 * budget.max_waste) as u64;
+    let max_waste = ((wanted as f64 * budget.max_waste) as u64).max(line.break_even());
 
     let neighbours = runs.windows(2).zip(1..).filter(|(pair, _)| pair[0].archive == pair[1].archive);
     let mut gaps: Vec<(u64, usize)> =
@@ -183,7 +184,12 @@ mod tests {
             ("a gap as long as a request", vec![want(0, 0..10), want(0, 20..30)], FREE, vec![(0, 0..30)]),
             ("a longer gap", vec![want(0, 0..10), want(0, 21..30)], FREE, vec![(0, 0..10), (0, 21..30)]),
             ("a longer gap, few requests", vec![want(0, 0..10), want(0, 21..30)], few, vec![(0, 0..30)]),
-            ("too much waste", vec![want(0, 0..10), want(0, 15..30)], thrifty, vec![(0, 0..10), (0, 15..30)]),
+            (
+                "too much waste",
+                vec![want(0, 0..10), want(0, 16..30), want(0, 36..40)],
+                thrifty,
+                vec![(0, 0..30), (0, 36..40)],
+            ),
             (
                 "archives stay apart",
                 vec![want(0, 0..10), want(1, 10..20)],
@@ -304,7 +310,8 @@ mod tests {
             // A gap is open only if closing it costs more than a request, or more waste than allowed.
             if let Some(&next) = gaps.get(closed) {
                 let waste = (bytes - needed + next) as f64;
-                prop_assert!(next > line.break_even() || waste > (needed as f64 * budget.max_waste).floor());
+                let allowed = (needed as f64 * budget.max_waste).floor().max(line.break_even() as f64);
+                prop_assert!(next > line.break_even() || waste > allowed);
             }
         }
     }

@@ -117,3 +117,48 @@ pub fn to_text(trace: &Trace) -> Result<String, serde_json::Error> {
     }
     Ok(text)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEADER: &str = r#"{"wheelfs_trace":1,"pyodide":"0.27.7","python":"3.12.7","app":"app.py","packages":[{"name":"pandas","file_name":"pandas.whl","sha256":"5502"}]}"#;
+
+    #[test]
+    fn round_trip() {
+        let lines = [
+            HEADER,
+            r#"{"t":0.4,"import":"pandas"}"#,
+            r#"{"t":12.3,"read":"pandas/__init__.py","offset":0,"len":8658,"archive":"pandas"}"#,
+            r#"{"t":19.8,"read":"lib:libopenblas.so","offset":18446744073709551615,"len":0}"#,
+            r#"{"t":2290.1,"imported":"pandas"}"#,
+        ];
+        let text = lines.join("\n") + "\n";
+        let trace = parse(&text).unwrap();
+        assert_eq!(trace.events.len(), 4);
+        assert_eq!(trace.packages[0].sha256.as_deref(), Some("5502"));
+        assert_eq!(to_text(&trace).unwrap(), text);
+    }
+
+    #[test]
+    fn what_recorders_may_do() {
+        let least = r#"{"wheelfs_trace":1,"pyodide":"","python":"","packages":[{"name":"a","file_name":"a.whl"}],"agent":"x"}"#;
+        let text = format!("{least}\r\n\r\n{}\r\n", r#"{"t":1,"import":"a","depth":0}"#);
+        let trace = parse(&text).unwrap();
+        assert_eq!(trace.events[0].kind, EventKind::Import("a".to_owned()));
+    }
+
+    #[test]
+    fn what_is_not_a_trace() {
+        assert!(matches!(parse(""), Err(TraceError::Header(None))));
+        assert!(matches!(parse("<html>"), Err(TraceError::Header(Some(_)))));
+        let newer = HEADER.replace("\"wheelfs_trace\":1", "\"wheelfs_trace\":2");
+        assert!(matches!(parse(&newer), Err(TraceError::Version { wanted: 1, found: 2 })));
+        for bad in
+            [r#"{"t":1}"#, r#"{"import":"a"}"#, r#"{"t":1,"read":"a","offset":-1,"len":1}"#, "{\"t\":1,\"imp"]
+        {
+            let text = format!("{HEADER}\n\n{bad}\n");
+            assert!(matches!(parse(&text), Err(TraceError::Event { line: 3, .. })), "{bad}");
+        }
+    }
+}

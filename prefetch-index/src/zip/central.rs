@@ -258,3 +258,27 @@ fn refuse(directory: &mut CentralDirectory, problems: Vec<(usize, ZipError)>) {
     }
     directory.entries = kept;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::dos_time;
+
+    #[test]
+    fn dos_times() {
+        let date = |year: u16, month: u16, day: u16| (year - 1980) << 9 | month << 5 | day;
+        // Expected values from `date -u -d … +%s`.
+        let cases = [
+            (date(1980, 1, 1), 0, 315_532_800),
+            (date(1999, 12, 31), 23 << 11 | 59 << 5 | 29, 946_684_798),
+            (date(2000, 2, 29), 0, 951_782_400),
+            (date(2024, 2, 29), 23 << 11 | 59 << 5 | 29, 1_709_251_198),
+            (date(2024, 3, 1), 0, 1_709_251_200),
+            (date(2107, 12, 31), 0, 4_354_732_800),
+            // No date at all reads as the first.
+            (0, 0, 315_532_800),
+        ];
+        for (date, time, expected) in cases {
+            assert_eq!(dos_time(date, time), expected, "{date:#x} {time:#x}");
+        }
+    }
+}

@@ -129,6 +129,8 @@ impl InflateStream {
                 match status {
                     TINFLStatus::Done if read == compressed.len() => self.done = true,
                     TINFLStatus::NeedsMoreInput => {}
+                    // Also the answer when the output is full and the end-of-block code has yet to arrive.
+                    TINFLStatus::HasMoreOutput if read == compressed.len() => {}
                     TINFLStatus::HasMoreOutput => {
                         return Err(DecodeError::Length { wanted: len, found: len + 1 });
                     }
@@ -165,5 +167,86 @@ impl InflateStream {
             return Err(DecodeError::Crc { wanted: self.crc32, found });
         }
         Ok(self.output)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use miniz_oxide::deflate::compress_to_vec;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn deflated(data: &[u8]) -> (Vec<u8>, u64, u32) {
+        (compress_to_vec(data, 6), data.len() as u64, crc32fast::hash(data))
+    }
+
+    #[test]
+    fn wrong_members_are_refused() {
+        let data = b"import pandas ".repeat(100);
+        let (compressed, len, crc) = deflated(&data);
+        let decode = |compressed: &[u8], len, crc| decode_member(Method::Deflate, compressed, len, crc);
+        assert_eq!(decode(&compressed, len, crc), Ok(data.clone()));
+        assert_eq!(decode(&compressed, len, !crc), Err(DecodeError::Crc { wanted: !crc, found: crc }));
+        assert_eq!(
+            decode(&compressed, len + 1, crc),
+            Err(DecodeError::Length { wanted: len + 1, found: len })
+        );
+        assert!(decode(&compressed, len - 1, crc).is_err());
+        let huge =
+            Err(DecodeError::ImplausibleLength { len: u64::MAX, compressed_len: compressed.len() as u64 });
+        assert_eq!(decode(&compressed, u64::MAX, crc), huge);
+        let more = [compressed.as_slice(), b"x"].concat();
+        assert!(matches!(decode(&more, len, crc), Err(DecodeError::Corrupt { .. })));
+        for cut in 0..compressed.len() {
+            assert!(decode(&compressed[..cut], len, crc).is_err(), "cut to {cut}");
+        }
+        assert_eq!(decode_member(Method::Stored, &data, len, crc), Ok(data.clone()));
+        assert!(matches!(
+            decode_member(Method::Stored, &data, len + 1, crc),
+            Err(DecodeError::ImplausibleLength { .. })
+        ));
+        // Nothing at all, as many __init__.py files are.
+        let (compressed, len, crc) = deflated(b"");
+        assert_eq!(decode(&compressed, len, crc), Ok(vec![]));
+        assert_eq!(decode_member(Method::Stored, b"", 0, 0), Ok(vec![]));
+    }
+
+    #[test]
+    fn a_stored_member_that_is_too_long() {
+        let mut stream = InflateStream::new(Method::Stored, 4, 4, 0).unwrap();
+        assert_eq!(stream.push(b"123"), Ok(b"123".as_slice()));
+        assert_eq!(stream.push(b"45"), Err(DecodeError::Length { wanted: 4, found: 5 }));
+    }
+
+    proptest! {
+        #[test]
+        fn pieces_decode_as_the_whole(
+            words in proptest::collection::vec("[a-d]{1,6}", 0..400), step in 1..64usize, stored: bool,
+        ) {
+            let data = words.concat().into_bytes();
+            let (mut compressed, len, crc) = deflated(&data);
+            let mut method = Method::Deflate;
+            if stored {
+                (compressed, method) = (data.clone(), Method::Stored);
+            }
+            let mut stream = InflateStream::new(method, compressed.len() as u64, len, crc).unwrap();
+            let mut arrived = Vec::new();
+            for piece in compressed.chunks(step) {
+                let fresh = stream.push(piece).unwrap().to_vec();
+                arrived.extend(fresh);
+                prop_assert_eq!(stream.decoded(), arrived.as_slice());
+            }
+            prop_assert_eq!(&arrived, &data);
+            prop_assert_eq!(stream.finish(), Ok(data));
+        }
+
+        #[test]
+        fn noise_never_decodes(noise in proptest::collection::vec(any::<u8>(), 0..200), len in 0..1000u64) {
+            // A stream that happens to be valid still meets a CRC it does not have.
+            if let Ok(data) = decode_member(Method::Deflate, &noise, len, 0xDEAD_BEEF) {
+                prop_assert_eq!(crc32fast::hash(&data), 0xDEAD_BEEF);
+            }
+        }
     }
 }

@@ -208,6 +208,8 @@ fn directory(start: u64, len: u64, entries: u64, limit: u64) -> Result<Directory
 
 /// `offset + len`, which must not pass `limit`.
 pub(super) fn check_end(offset: u64, len: u64, limit: u64) -> Result<u64, ZipError> {
-    let end = offset.checked_add(len).unwrap_or(u64::MAX);
-    if end > limit { Err(ZipError::OutOfBounds { offset, end, limit }) } else { Ok(end) }
+    match offset.checked_add(len) {
+        Some(end) if end <= limit => Ok(end),
+        end => Err(ZipError::OutOfBounds { offset, end: end.unwrap_or(u64::MAX), limit }),
+    }
 }

@@ -1,0 +1,248 @@
+//! The commands on a small folder made here: what they write, and what they say when something is wrong.
+#![allow(clippy::unwrap_used, reason = "a test that fails here fails as it should")]
+#![cfg(feature = "cli")]
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use prefetch_index::format;
+use sha2::{Digest, Sha256};
+use tempfile::TempDir;
+use zip_writer::ZipWriter;
+use zip_writer::write::SimpleFileOptions;
+
+fn run(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_prefetch-index")).args(args).output().unwrap()
+}
+
+/// The last line on stderr of a command that must fail with status 1.
+fn refusal(args: &[&str]) -> String {
+    let output = run(args);
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    stderr.lines().last().unwrap().to_owned()
+}
+
+/// A folder as a site serves it: two wheels and their lock file.
+struct Site {
+    dir: TempDir,
+}
+
+const PYTHON: &[u8] = b"print('a module that is long enough to be compressed, compressed, compressed')\n";
+
+/// `dylink.0` of a library that needs `libdep.so`.
+const LIBRARY: &[u8] = b"\0asm\x01\0\0\0\0\x16\x08dylink.0\x02\x0b\x01\x09libdep.so";
+
+impl Site {
+    fn new() -> Site {
+        let site = Site { dir: tempfile::tempdir().unwrap() };
+        let one =
+            wheel(&[("one/__init__.py", PYTHON), ("one/_fast.so", LIBRARY), ("one/unread.py", &[b'#'; 500])]);
+        let dep = wheel(&[("libdep.so", b"\0asm\x01\0\0\0\0\x0c\x08dylink.0\x01\x00")]);
+        std::fs::write(site.path("one-1.0-py3-none-any.whl"), &one).unwrap();
+        std::fs::write(site.path("dep-2.0.zip"), &dep).unwrap();
+        let sha256 =
+            |bytes: &[u8]| Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect::<String>();
+        let package = |name: &str, file: &str, dir: &str, depends: &[&str], bytes: &[u8]| {
+            serde_json::json!({
+                "name": name, "version": "1.0", "file_name": file, "install_dir": dir, "sha256": sha256(bytes),
+                "imports": [name], "depends": depends, "package_type": "package", "unvendored_tests": false,
+            })
+        };
+        let lock = serde_json::json!({
+            "info": { "python": "3.12.7", "version": "0.27.7" },
+            "packages": {
+                "one": package("One", "one-1.0-py3-none-any.whl", "site", &["dep"], &one),
+                "dep": package("dep", "dep-2.0.zip", "dynlib", &[], &dep),
+            },
+        });
+        std::fs::write(site.path("pyodide-lock.json"), lock.to_string()).unwrap();
+        site.write_trace("app.trace", "0.27.7");
+        site
+    }
+
+    fn write_trace(&self, name: &str, pyodide: &str) {
+        let lines = [
+            format!(
+                r#"{{"wheelfs_trace":1,"pyodide":"{pyodide}","python":"3.12.7","app":"app.py","packages":[{{"name":"dep","file_name":"dep-2.0.zip"}},{{"name":"one","file_name":"one-1.0-py3-none-any.whl"}}]}}"#
+            ),
+            r#"{"t":1,"import":"one"}"#.to_owned(),
+            r#"{"t":2,"read":"one/__init__.py","offset":0,"len":9999}"#.to_owned(),
+            r#"{"t":3,"read":"one/_fast.so","offset":0,"len":32}"#.to_owned(),
+            r#"{"t":4,"imported":"one"}"#.to_owned(),
+        ];
+        std::fs::write(self.path(name), lines.join("\n")).unwrap();
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn name(&self, name: &str) -> String {
+        self.path(name).to_str().unwrap().to_owned()
+    }
+
+    fn build_args(&self) -> [String; 7] {
+        let (dir, out) = (self.dir.path().to_str().unwrap().to_owned(), self.name("out"));
+        let [build, pyodide, trace, output] = ["build", "--pyodide", "--trace", "-o"].map(str::to_owned);
+        [build, pyodide, dir, trace, self.name("app.trace"), output, out]
+    }
+
+    fn build_refusal(&self) -> String {
+        let args = self.build_args();
+        refusal(&args.each_ref().map(String::as_str))
+    }
+
+    fn built(&self, more: &[&str]) -> prefetch_index::index::Index {
+        let args = self.build_args();
+        let output = run(&[&args.each_ref().map(String::as_str), more].concat());
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        format::decode(&std::fs::read(self.path("out/wheelfs.idx")).unwrap()).unwrap()
+    }
+}
+
+fn wheel(members: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut writer = ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    for (name, data) in members {
+        writer.start_file(*name, SimpleFileOptions::default()).unwrap();
+        writer.write_all(data).unwrap();
+    }
+    writer.finish().unwrap().into_inner()
+}
+
+fn edit(path: &Path, change: impl FnOnce(&mut Vec<u8>)) {
+    let mut bytes = std::fs::read(path).unwrap();
+    change(&mut bytes);
+    std::fs::write(path, bytes).unwrap();
+}
+
+#[test]
+fn build_ties_a_trace_to_its_wheels() {
+    let index = Site::new().built(&[]);
+    assert_eq!((index.pyodide.as_str(), index.python.as_str()), ("0.27.7", "3.12"));
+    let archives: Vec<_> = index.archives.iter().map(|a| (a.name.as_str(), a.url.as_str())).collect();
+    assert_eq!(archives, [("dep", "dep-2.0.zip"), ("One", "one-1.0-py3-none-any.whl")]);
+    assert!(
+        index
+            .archives
+            .iter()
+            .all(|a| a.sha256.is_some() && a.members.iter().all(|m| m.data_offset.is_some()))
+    );
+    let order = index.access_order(&index.entry("app").unwrap().groups);
+    let paths: Vec<_> = order.iter().map(|read| index.member(read).unwrap().path.as_str()).collect();
+    assert_eq!(paths, ["one/__init__.py", "libdep.so", "one/_fast.so"]);
+    assert_eq!(order[0].range, 0..PYTHON.len() as u64);
+    assert_eq!(index.archives[1].members[1].needed, ["libdep.so"]);
+}
+
+#[test]
+fn base_url_goes_before_every_archive() {
+    let index = Site::new().built(&["--base-url", "https://example.org/wheels/"]);
+    assert_eq!(index.archives[0].url, "https://example.org/wheels/dep-2.0.zip");
+}
+
+#[test]
+fn inspect_shows_what_build_wrote() {
+    let site = Site::new();
+    site.built(&[]);
+    let index = site.name("out/wheelfs.idx");
+    let json = run(&["inspect", &index, "--json"]);
+    let report: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert_eq!(report["format"], format::VERSION);
+    assert_eq!(report["archives"][1]["members"], 3);
+    assert_eq!(report["groups"][0]["name"], "one");
+    assert_eq!(report["groups"][0]["reads"], 3);
+    assert_eq!(report["groups"][0]["shared_libraries"], 2);
+    assert_eq!(report["entries"][0]["requests"], 2);
+
+    let table = String::from_utf8(run(&["inspect", &index]).stdout).unwrap();
+    for word in ["Pyodide 0.27.7", "one-1.0-py3-none-any.whl", "group", "app"] {
+        assert!(table.contains(word), "{word} in\n{table}");
+    }
+}
+
+#[test]
+fn build_says_what_is_wrong_with_an_archive() {
+    let wheel = "one-1.0-py3-none-any.whl";
+    type Case = (fn(&Path), &'static str);
+    let cases: [Case; 4] = [
+        (|path| edit(path, |bytes| bytes.truncate(300)), "truncated or damaged at 300 bytes"),
+        (|path| std::fs::write(path, "<!doctype html>").unwrap(), "not a zip"),
+        (|path| edit(path, |bytes| bytes[40] ^= 1), "instead of the lock file's"),
+        (|path| std::fs::remove_file(path).unwrap(), "put the archive of package One there"),
+    ];
+    for (spoil, expected) in cases {
+        let site = Site::new();
+        spoil(&site.path(wheel));
+        let message = site.build_refusal();
+        assert!(message.contains(wheel) && message.contains(expected), "{message}");
+        assert!(!site.path("out/wheelfs.idx").exists());
+    }
+}
+
+#[test]
+fn build_says_what_is_wrong_with_a_trace_or_folder() {
+    let site = Site::new();
+    site.write_trace("app.trace", "314.0.7");
+    let message = site.build_refusal();
+    assert!(message.contains("app.trace: recorded on Pyodide 314.0.7, the others are 0.27.7"), "{message}");
+
+    std::fs::write(site.path("app.trace"), "{}").unwrap();
+    assert!(site.build_refusal().contains("app.trace: not a trace"));
+    std::fs::remove_file(site.path("app.trace")).unwrap();
+    assert!(site.build_refusal().contains("make it with prefetch-index record"));
+
+    let site = Site::new();
+    std::fs::write(site.path("pyodide-lock.json"), "[]").unwrap();
+    assert!(site.build_refusal().contains("pyodide-lock.json: not a Pyodide lock file"));
+    std::fs::remove_file(site.path("pyodide-lock.json")).unwrap();
+    assert!(site.build_refusal().contains("--pyodide must be a folder with Pyodide's files"));
+}
+
+#[test]
+fn inspect_says_what_is_wrong_with_an_index() {
+    let site = Site::new();
+    site.built(&[]);
+    let path = site.path("out/wheelfs.idx");
+    let index = site.name("out/wheelfs.idx");
+    edit(&path, |bytes| bytes[8] = 2);
+    let message = refusal(&["inspect", &index]);
+    let expected = "written by wheelfs format 2; this is format 1: rebuild it with prefetch-index build";
+    assert!(message.contains("wheelfs.idx") && message.contains(expected), "{message}");
+    edit(&path, |bytes| *bytes = b"PK\x03\x04".to_vec());
+    assert!(refusal(&["inspect", &index]).contains("not a wheelfs index"));
+    assert!(refusal(&["inspect", &site.name("none.idx")]).contains("none.idx: cannot be read"));
+}
+
+#[test]
+fn record_says_what_is_missing() {
+    let site = Site::new();
+    let (dir, out) = (site.name(""), site.name("x.trace"));
+    let args = |app| ["record", "--pyodide", &dir, "-o", &out, app].map(str::to_owned);
+    let refused = |args: [String; 6]| refusal(&args.each_ref().map(String::as_str));
+    assert!(refused(args("none.py")).contains("pyodide.mjs is missing"));
+    for name in ["pyodide.mjs", "python_stdlib.zip", "pyodide.asm.wasm"] {
+        std::fs::write(site.path(name), "").unwrap();
+    }
+    assert!(refused(args("none.py")).contains("none.py: no such file"));
+
+    std::fs::write(site.path("app.py"), "").unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_prefetch-index"))
+        .args(args(&site.name("app.py")))
+        .env("NODE", site.name("no-node"))
+        .output()
+        .unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(stderr.contains("no-node: Node cannot be started; install Node 18 or newer"), "{stderr}");
+}
+
+#[test]
+fn usage_errors_have_their_own_status() {
+    assert_eq!(run(&["build", "--pyodide", "x"]).status.code(), Some(2));
+    let help = run(&["--help"]);
+    assert!(
+        help.status.success()
+            && String::from_utf8_lossy(&help.stdout).contains("prefetch-index record --pyodide site")
+    );
+}
