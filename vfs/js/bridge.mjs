@@ -6,7 +6,7 @@
  */
 
 import { WheelfsError } from "./error.mjs";
-import { pauseCollector } from "./collector.mjs";
+import { Collector } from "./collector.mjs";
 import { Libraries } from "./libraries.mjs";
 import { Filesystem } from "./wheelfs.js";
 
@@ -36,6 +36,8 @@ export class Bridge {
   /** @param {string} version Pyodide's, for messages. */
   constructor(version) {
     this.#version = version;
+    // Python 3.12 and 3.13, of Pyodide 0.x, do not look at frames when they collect.
+    this.collector = version.startsWith("0.") ? undefined : new Collector();
   }
 
   /** Wraps the settings that Pyodide hands to Emscripten. */
@@ -64,8 +66,8 @@ export class Bridge {
       ...Object.entries(SYSCALLS).map(([ours, theirs]) => [ours, env[theirs]]),
       ...WASI.map((name) => [name, wasi[name]]),
     ]);
-    const connectCollector = this.#version.startsWith("0.") ? undefined : pauseCollector(env);
-    const bridge = new WebAssembly.Instance(new WebAssembly.Module(Filesystem.bridgeModule()), {
+    this.collector?.interpose(env);
+    const bridge = new WebAssembly.Instance(new WebAssembly.Module(/** @type {BufferSource} */ (Filesystem.bridgeModule())), {
       hook: this.#hooks(),
       pyodide: env,
       libc,
@@ -74,11 +76,11 @@ export class Bridge {
     for (const [ours, theirs] of Object.entries(SYSCALLS)) env[theirs] = exports[ours];
     for (const name of WASI) wasi[name] = exports[name];
     if (env[TRAMPOLINE]) {
-      const trampoline = new WebAssembly.Instance(new WebAssembly.Module(Filesystem.trampolineModule()), { env });
+      const trampoline = new WebAssembly.Instance(new WebAssembly.Module(/** @type {BufferSource} */ (Filesystem.trampolineModule())), { env });
       env[TRAMPOLINE] = trampoline.exports.call;
     }
     return (/** @type {any} */ interpreter) => {
-      connectCollector?.(interpreter);
+      this.collector?.connect(interpreter);
       EXPORTS.forEach((name, slot) => {
         this.#require(interpreter, name, "export");
         exports.interpreter.set(slot, interpreter[name]);

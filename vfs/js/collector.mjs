@@ -7,29 +7,41 @@
  * suspends often; lazy imports suspend often. So the collector pauses while any stack is suspended.
  */
 
-/**
- * @param {any} env Imports of Pyodide's main module; `saveState` and `restoreState` are replaced.
- * @returns {(interpreter: any) => void} To be given the exports.
- */
-export function pauseCollector(env) {
-  const { saveState, restoreState } = env;
-  /** @type {any} */ let python;
-  let suspended = 0;
-  let wasEnabled = false;
-  env.saveState = () => {
-    if (suspended === 0) wasEnabled = Boolean(python.PyGC_Disable());
-    const state = saveState();
-    // Refused: nothing is going to be suspended or restored.
-    if (state?.stackState) suspended++;
-    else if (suspended === 0 && wasEnabled) python.PyGC_Enable();
-    return state;
-  };
-  env.restoreState = (/** @type {any} */ state) => {
-    restoreState(state);
-    suspended--;
-    if (suspended === 0 && wasEnabled) python.PyGC_Enable();
-  };
-  return (interpreter) => {
-    python = interpreter;
-  };
+/** One interpreter's collector. */
+export class Collector {
+  /** @type {any} */ #python;
+  #suspended = 0;
+  #wasEnabled = false;
+
+  /** Whether a stack is suspended, and the collector therefore paused. */
+  get paused() {
+    return this.#suspended > 0;
+  }
+
+  /** Replaces two of the imports of Pyodide's main module, `saveState` and `restoreState`. */
+  interpose(/** @type {any} */ env) {
+    const { saveState, restoreState } = env;
+    env.saveState = () => {
+      if (!this.paused) this.#wasEnabled = Boolean(this.#python.PyGC_Disable());
+      const state = saveState();
+      // Refused: nothing is going to be suspended or restored.
+      if (state?.stackState) this.#suspended++;
+      else this.#resume();
+      return state;
+    };
+    env.restoreState = (/** @type {any} */ state) => {
+      restoreState(state);
+      this.#suspended--;
+      this.#resume();
+    };
+  }
+
+  /** To be given the exports of the same module. */
+  connect(/** @type {any} */ interpreter) {
+    this.#python = interpreter;
+  }
+
+  #resume() {
+    if (!this.paused && this.#wasEnabled) this.#python.PyGC_Enable();
+  }
 }

@@ -95,7 +95,7 @@ export async function loadPyodide(options = {}) {
   bridge.live = true;
   backend.refresh();
   pyodide._api.importlib.invalidate_caches();
-  lockImports(pyodide, trace);
+  prepare(pyodide, bridge, trace);
 
   const manager = new Packages(pyodide, files, backend, base);
   pyodide.loadPackage = manager.loadPackage.bind(manager);
@@ -196,18 +196,26 @@ function interceptor(/** @type {string} */ version, /** @type {Bridge} */ bridge
   return { [BRIDGE]: bridge };
 }
 
-/** Imports that suspend are not atomic: importlib's locks are made to belong to a task. */
-function lockImports(/** @type {any} */ pyodide, /** @type {Trace} */ trace) {
-  const scope = pyodide.globals.get("dict")();
-  pyodide.runPython(Filesystem.importLockSource(), { globals: scope });
-  const install = scope.get("install");
+/** Makes Python fit to be suspended: importlib's locks belong to a task, `gc.collect()` leaves suspended stacks alone. */
+function prepare(/** @type {any} */ pyodide, /** @type {Bridge} */ bridge, /** @type {Trace} */ trace) {
   const turnstile = () => {
     let resolve = () => {};
     const promise = new Promise((/** @type {any} */ done) => (resolve = () => done(null)));
     return { promise, resolve };
   };
-  install(turnstile, (/** @type {string} */ event, /** @type {string} */ module) => trace.import(event, module));
-  install.destroy();
+  const notify = (/** @type {string} */ event, /** @type {string} */ module) => trace.import(event, module);
+  install(pyodide, Filesystem.importLockSource(), turnstile, notify);
+  const { collector } = bridge;
+  if (collector) install(pyodide, Filesystem.collectorSource(), () => collector.paused);
+}
+
+/** Runs a Python source and the function `install` that it defines. */
+function install(/** @type {any} */ pyodide, /** @type {string} */ source, /** @type {any[]} */ ...functions) {
+  const scope = pyodide.globals.get("dict")();
+  pyodide.runPython(source, { globals: scope });
+  const python = scope.get("install");
+  python(...functions);
+  python.destroy();
   scope.destroy();
 }
 

@@ -46,6 +46,7 @@ export class Packages {
           await this.#filesystem.mount({ ...entry, url: new URL(entry.file_name, this.#base).href });
           this.#pyodide.loadedPackages[entry.name] = CHANNEL;
         } catch (/** @type {any} */ error) {
+          if (!mayLoadWhole(error)) throw error;
           (options.errorCallback ?? console.warn)(`wheelfs: ${error.message}; loading ${entry.name} whole instead`);
           unmountable.push(entry.name);
         }
@@ -100,6 +101,11 @@ export class Packages {
     names.forEach(visit);
     return [...found.values()];
   }
+}
+
+/** Whether Pyodide's own way, the whole file at once, may succeed: no usable ranges, or in Node a file of the CDN. */
+function mayLoadWhole(/** @type {any} */ { code, url }) {
+  return code === "range" || (code === "unreachable" && url.startsWith("file:"));
 }
 
 /** @returns {PackageData} */

@@ -112,6 +112,12 @@ impl Filesystem {
         include_str!("../../py/import_lock.py").to_owned()
     }
 
+    /// The Python source that keeps `gc.collect()` from suspended stacks (`py/collector.py`).
+    #[wasm_bindgen(js_name = collectorSource)]
+    pub fn collector_source() -> String {
+        include_str!("../../py/collector.py").to_owned()
+    }
+
     /// Takes the content of a `wheelfs.idx`, whose archive URLs are relative to `base_url`. Returns the version of
     /// Pyodide it was built for. `index_url` is for the message.
     #[wasm_bindgen(js_name = loadIndex)]

@@ -1,0 +1,172 @@
+//! What does not work says so in one line: which file, what was found, what to do. Python never sees wrong bytes.
+
+use std::{collections::HashMap, fs, path::PathBuf};
+
+use demo_site::{Fault, Line};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use wheelfs_tests::{HarnessError, LineSite, Node, Parts, Site};
+
+const WHEEL: &str = "six-1.16.0-py2.py3-none-any.whl";
+const OS_ERROR: &str = "OSError 29 /lib/python3.12/site-packages/six.py";
+
+#[derive(Debug, Deserialize)]
+struct Lazy {
+    output: String,
+    error: Option<HashMap<String, String>>,
+}
+
+/// A folder like a site's with one wheel in it, and the index of `apps/tiny.py`.
+struct Tiny {
+    parts: Parts,
+    folder: PathBuf,
+}
+
+impl Tiny {
+    fn new(name: &str) -> Result<Tiny, HarnessError> {
+        let parts = Parts::find()?;
+        let folder = Parts::root().join("target/test-index/bad-input").join(name);
+        fs::create_dir_all(&folder)?;
+        let tiny = Tiny { parts, folder };
+        fs::copy(tiny.parts.pyodide("0.27.7")?.join(WHEEL), tiny.folder.join(WHEEL))?;
+        let trace = tiny.folder.join("tiny.trace");
+        tiny.cli(&["record", "-o", &trace.to_string_lossy(), "apps/tiny.py"])?;
+        tiny.cli(&["build", "--trace", &trace.to_string_lossy(), "-o", &tiny.folder.to_string_lossy()])?;
+        Ok(tiny)
+    }
+
+    fn cli(&self, arguments: &[&str]) -> Result<(), HarnessError> {
+        let output = std::process::Command::new(self.parts.prefetch_index()?)
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .env("NODE", &self.parts.node)
+            .args(&arguments[..1])
+            .arg("--pyodide")
+            .arg(self.parts.pyodide("0.27.7")?)
+            .args(&arguments[1..])
+            .output()?;
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        Ok(())
+    }
+
+    /// Serves the folder as it is now.
+    async fn serve(&self) -> Result<LineSite, HarnessError> {
+        Site::of(&[("/", &self.folder)]).start(Line::new(0, 0)).await
+    }
+
+    async fn run(&self, mut options: Value) -> Result<Lazy, HarnessError> {
+        options["package"] = json!(self.parts.package()?);
+        options["indexURL"] = json!(self.parts.pyodide("0.27.7")?);
+        let app = Parts::root().join("tests/apps/tiny.py");
+        Node::new(&self.parts).run("node/lazy.mjs", &[options.to_string().as_ref(), app.as_os_str()]).await
+    }
+
+    async fn with_index(&self, site: &LineSite) -> Result<Lazy, HarnessError> {
+        let wheelfs = json!({ "index": site.url("/wheelfs.idx"), "baseUrl": site.url("/") });
+        self.run(json!({ "wheelfs": wheelfs })).await
+    }
+
+    async fn without_index(&self, site: &LineSite) -> Result<Lazy, HarnessError> {
+        self.run(json!({ "packages": ["six"], "packageBaseUrl": site.url("/") })).await
+    }
+
+    fn edit(&self, file: &str, change: impl FnOnce(&mut Vec<u8>)) -> Result<(), HarnessError> {
+        let path = self.folder.join(file);
+        let mut bytes = fs::read(&path)?;
+        change(&mut bytes);
+        Ok(fs::write(path, bytes)?)
+    }
+}
+
+/// A rejection of `loadPyodide` or `loadPackage`: typed, one line, naming the file and the remedy.
+fn assert_refused(run: Lazy, code: &str, file: &str, says: &[&str]) {
+    let error = run.error.unwrap_or_else(|| panic!("nothing was refused; the program printed {:?}", run.output));
+    assert_eq!((error["name"].as_str(), error["code"].as_str()), ("WheelfsError", code), "{error:?}");
+    assert!(error["url"].contains(file) && error["message"].contains(file), "{error:?}");
+    for part in says {
+        assert!(error["message"].contains(part), "{part:?} is not in {:?}", error["message"]);
+    }
+    assert!(!error["message"].contains('\n'), "{error:?}");
+}
+
+#[tokio::test]
+async fn an_index_that_cannot_be_used() -> Result<(), HarnessError> {
+    let tiny = Tiny::new("index")?;
+    let site = tiny.serve().await?;
+    let index = |url: String| json!({ "wheelfs": { "index": url } });
+
+    let run = tiny.run(index(site.url("/nothing.idx"))).await?;
+    assert_refused(run, "status", "/nothing.idx", &["answered 404", "check the URL"]);
+    let run = tiny.run(index("http://127.0.0.1:9/wheelfs.idx".to_owned())).await?;
+    assert_refused(run, "unreachable", "/wheelfs.idx", &["check the URL"]);
+    let run = tiny.run(index(site.url(&format!("/{WHEEL}")))).await?;
+    assert_refused(run, "index", WHEEL, &["prefetch-index build"]);
+
+    // Magic, then the format's version.
+    tiny.edit("wheelfs.idx", |bytes| bytes[8] += 1)?;
+    let run = tiny.run(index(site.url("/wheelfs.idx"))).await?;
+    assert_refused(run, "index", "/wheelfs.idx", &["version", "prefetch-index build"]);
+    tiny.edit("wheelfs.idx", |bytes| bytes[8] -= 1)?;
+    tiny.edit("wheelfs.idx", |bytes| bytes.truncate(bytes.len() - 1))?;
+    let run = tiny.run(index(site.url("/wheelfs.idx"))).await?;
+    assert_refused(run, "index", "/wheelfs.idx", &["prefetch-index build"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_wheel_that_cannot_be_mounted() -> Result<(), HarnessError> {
+    let tiny = Tiny::new("mount")?;
+    let site = tiny.serve().await?;
+    assert_eq!(tiny.without_index(&site).await?.output, "1.16.0");
+
+    site.server.inject(&format!("/{WHEEL}"), Fault::Status(404), 100);
+    assert_refused(tiny.without_index(&site).await?, "status", WHEEL, &["answered 404"]);
+    let site = tiny.serve().await?;
+    tiny.edit(WHEEL, |bytes| bytes.truncate(bytes.len() / 2))?;
+    assert_refused(tiny.without_index(&site).await?, "archive", WHEEL, &["intact wheel"]);
+    tiny.edit(WHEEL, |bytes| bytes.fill(b'x'))?;
+    assert_refused(tiny.without_index(&site).await?, "archive", WHEEL, &["intact wheel"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_wheel_that_changed_since_the_index() -> Result<(), HarnessError> {
+    let tiny = Tiny::new("changed")?;
+    let site = tiny.serve().await?;
+    assert_eq!(tiny.with_index(&site).await?.output, "1.16.0");
+
+    // Another byte in the module's data: the CRC-32 does not fit, and fetching it again does not help.
+    tiny.edit(WHEEL, |bytes| bytes[2000] ^= 1)?;
+    assert_eq!(tiny.with_index(&site).await?.output, OS_ERROR);
+    tiny.edit(WHEEL, |bytes| bytes[2000] ^= 1)?;
+    // Another length: refused before a byte of it is used.
+    tiny.edit(WHEEL, |bytes| bytes.push(0))?;
+    assert_eq!(tiny.with_index(&site).await?.output, OS_ERROR);
+    Ok(())
+}
+
+#[tokio::test]
+async fn servers_that_fail_for_a_while_or_for_good() -> Result<(), HarnessError> {
+    let tiny = Tiny::new("server")?;
+    let wheel = format!("/{WHEEL}");
+    let works = [
+        (Fault::Status(503), 2),
+        (Fault::Reset { after: 1000 }, 2),
+        (Fault::Corrupt { offset: 2000 }, 1),
+        (Fault::ContentRange { shift: 1 }, 1),
+        (Fault::Shifted { shift: 3 }, 1),
+        (Fault::IgnoreRange, 100),
+    ];
+    for (fault, times) in works {
+        let site = tiny.serve().await?;
+        site.server.inject(&wheel, fault.clone(), times);
+        let run = tiny.with_index(&site).await?;
+        assert_eq!((run.output.as_str(), &run.error), ("1.16.0", &None), "{fault:?}");
+    }
+    let fails = [Fault::Status(404), Fault::Status(500), Fault::Corrupt { offset: 2000 }, Fault::Short { len: 100 }];
+    for fault in fails {
+        let site = tiny.serve().await?;
+        site.server.inject(&wheel, fault.clone(), 100);
+        assert_eq!(tiny.with_index(&site).await?.output, OS_ERROR, "{fault:?}");
+    }
+    Ok(())
+}
