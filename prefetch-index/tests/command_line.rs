@@ -186,7 +186,7 @@ fn build_says_what_is_wrong_with_a_trace_or_folder() {
     let site = Site::new();
     site.write_trace("app.trace", "314.0.7");
     let message = site.build_refusal();
-    assert!(message.contains("app.trace: recorded on Pyodide 314.0.7, the others are 0.27.7"), "{message}");
+    assert!(message.contains("app.trace: recorded on Pyodide 314.0.7, the folder's is 0.27.7"), "{message}");
 
     std::fs::write(site.path("app.trace"), "{}").unwrap();
     assert!(site.build_refusal().contains("app.trace: not a trace"));

@@ -77,9 +77,12 @@ fn read_traces(paths: &[std::path::PathBuf], lock: &Lock) -> Result<Vec<(String,
             .with_context(|| format!("{shown}: cannot be read; make it with prefetch-index record"))?;
         let trace = trace::parse(&text)
             .with_context(|| format!("{shown}: not a trace; make it with prefetch-index record"))?;
-        let wanted = lock.info.version.as_ref().or(traces.first().map(|(_, first)| &first.pyodide));
-        if let Some(wanted) = wanted.filter(|&wanted| *wanted != trace.pyodide) {
-            bail!("{shown}: recorded on Pyodide {}, the others are {wanted}; record it again", trace.pyodide);
+        let found = &trace.pyodide;
+        if let Some(wanted) = lock.info.version.as_ref().filter(|&wanted| wanted != found) {
+            bail!("{shown}: recorded on Pyodide {found}, the folder's is {wanted}; record it again");
+        }
+        if let Some((name, first)) = traces.first().filter(|(_, first)| first.pyodide != *found) {
+            bail!("{shown}: recorded on Pyodide {found}, {name} on {}; record one again", first.pyodide);
         }
         if trace.python != lock.info.python {
             let (found, wanted) = (&trace.python, &lock.info.python);

@@ -26,6 +26,10 @@ function refuse(message) {
 /** @type {{ packages: Record<string, LockPackage> }} */
 const lock = JSON.parse(readFileSync(join(dir, "pyodide-lock.json"), "utf8"));
 
+/** One spelling for all of a package's names (PEP 503): the lock's `Pillow` is `pillow` to those who depend on it. @param {string} name */
+const canonical = (name) => name.toLowerCase().replace(/[-_.]+/g, "-");
+const byName = new Map(Object.values(lock.packages).map((entry) => [canonical(entry.name), entry]));
+
 /**
  * The packages and everything they depend on, dependencies first.
  * @param {Iterable<string>} names
@@ -37,11 +41,11 @@ function closure(names) {
   const visiting = new Set();
   /** @param {string} name */
   const visit = (name) => {
-    if (visiting.has(name)) return;
-    visiting.add(name);
-    const entry = lock.packages[name] ?? refuse(`the lock file of ${options.dir} has no package ${name}`);
+    if (visiting.has(canonical(name))) return;
+    visiting.add(canonical(name));
+    const entry = byName.get(canonical(name)) ?? refuse(`the lock file of ${options.dir} has no package ${name}; take a name it has`);
     entry.depends.forEach(visit);
-    found.set(name, entry);
+    found.set(entry.name, entry);
   };
   for (const name of names) visit(name);
   return [...found.values()];
@@ -76,15 +80,16 @@ if (names.length === 0) {
   }
   names = imports.map((/** @type {string} */ name) => owner.get(name)).filter((name) => name !== undefined);
 }
-// The lock's own key may differ from the package's canonical name in case.
-const packages = closure(names.map((name) => (name in lock.packages ? name : name.toLowerCase().replaceAll("_", "-"))));
+const packages = closure(names);
 for (const { name, file_name } of packages) {
   // Pyodide would fetch it from its CDN and store it in the folder.
-  if (!existsSync(join(dir, basename(file_name)))) refuse(`${options.dir} lacks ${basename(file_name)} (package ${name})`);
+  if (existsSync(join(dir, basename(file_name)))) continue;
+  refuse(`${options.dir} lacks ${basename(file_name)} (package ${name}); put it there, or choose with --packages`);
 }
 await pyodide.loadPackage(packages.map(({ name }) => name), { messageCallback: () => {} });
 for (const { name } of packages) {
-  if (!(name in pyodide.loadedPackages)) refuse(`Pyodide could not load package ${name} from ${options.dir}`);
+  if (name in pyodide.loadedPackages) continue;
+  refuse(`Pyodide could not load package ${name} from ${options.dir}; is its archive the lock file's?`);
 }
 
 /** @type {object[]} */
@@ -109,12 +114,14 @@ FS.read = (stream, buffer, offset, length, position) => {
   noteRead(FS.getPath(stream.node), from, count);
   return count;
 };
-/** @type {any} */ (FS).mmap = (/** @type {any} */ stream, /** @type {number} */ length, /** @type {number} */ position, /** @type {any[]} */ ...rest) => {
+/** @type {(stream: any, length: number, position: number, ...rest: any[]) => any} */
+const watchedMmap = (stream, length, position, ...rest) => {
   noteRead(FS.getPath(stream.node), position, length);
   return mmap.call(FS, stream, length, position, ...rest);
 };
+Object.assign(FS, { mmap: watchedMmap });
 
-/** A library was loaded, though its bytes were read long before. @param {string} path */
+/** A library is loaded now, though its bytes were read long before. @param {string} path */
 function noteLibrary(path) {
   const found = FS.analyzePath(path);
   if (found.exists) noteRead(FS.getPath(found.object), 0, found.object.usedBytes);

@@ -5,7 +5,7 @@ use anyhow::{Context, Result, bail};
 use prefetch_index::trace::{self, EventKind};
 
 use crate::args::Record;
-use crate::{lock, progress};
+use crate::lock;
 
 const RUNNER: &str = include_str!("record.mjs");
 /// Exit statuses of the runner.
@@ -31,9 +31,9 @@ pub(crate) fn record(args: &Record) -> Result<()> {
         "dir": args.pyodide, "app": args.app, "packages": args.packages, "out": result,
     });
     let node = std::env::var_os("NODE").unwrap_or_else(|| OsString::from("node"));
-    let bar = progress::step(&format!("running {app} on the Pyodide of {dir}"), 0);
+    // No spinner: the terminal is the program's.
+    eprintln!("running {app} on the Pyodide of {dir}");
     let status = Command::new(&node).arg(&script).arg(options.to_string()).stdin(Stdio::null()).status();
-    bar.finish_and_clear();
     let status = status.with_context(|| {
         format!(
             "{}: Node cannot be started; install Node 18 or newer, or set NODE to its path",
@@ -45,7 +45,7 @@ pub(crate) fn record(args: &Record) -> Result<()> {
         Some(APP_FAILED) => bail!("{app}: failed, Python's traceback is above; nothing was written"),
         Some(REFUSED) => {
             let message = std::fs::read_to_string(&result).unwrap_or_default();
-            bail!("{message}; put the missing files into the folder, or name other packages with --packages");
+            bail!("{message}");
         }
         _ => bail!(
             "{dir}: Pyodide did not start in Node ({status}), see above; are all its files from one release?"
