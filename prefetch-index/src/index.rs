@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 pub use self::error::{IndexError, MemberProblem};
 use crate::plan::Want;
 pub use crate::zip::Method;
-use crate::zip::{self, CentralDirectory, EntryKind, ZipError, check_name, name_conflicts};
+use crate::zip::{self, CentralDirectory, EntryKind, ZipError, check_name};
 
 /// Archives, members and access order for one site.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -228,10 +228,6 @@ impl Archive {
     }
 
     fn validate(&self) -> Result<(), MemberProblem> {
-        let names: Vec<_> = self.members.iter().map(|member| (member.path.as_str(), false)).collect();
-        if let Some(&(at, _)) = name_conflicts(&names).first() {
-            return Err(MemberProblem::Name { member: at as u32 });
-        }
         let mut previous_end = 0;
         for (member, number) in self.members.iter().zip(0..) {
             if check_name(&member.path).is_err() || member.path.ends_with('/') {
@@ -276,7 +272,8 @@ impl Archive {
 }
 
 impl Index {
-    /// Whether every position, range and path in the index can be used without a further check.
+    /// Whether every position, range and path in the index can be used without a further check. Two members may still
+    /// claim one path, as members of two archives may: whoever builds a tree decides.
     pub fn validate(&self) -> Result<(), IndexError> {
         for (archive, number) in self.archives.iter().zip(0..) {
             archive.validate().map_err(|problem| IndexError::Member { archive: number, problem })?;

@@ -24,4 +24,4 @@ pub(crate) use decode::{inflate_exactly, is_plausible};
 pub use eocd::CentralDirectoryReader;
 pub use error::{NameProblem, ZipError};
 pub use local::data_offset;
-pub(crate) use name::{check_name, name_conflicts};
+pub(crate) use name::check_name;

@@ -42,7 +42,7 @@ pub enum IndexError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum MemberProblem {
-    /// Not a plain relative path, or in conflict with another member's.
+    /// Not a plain relative path.
     #[error("member {member}: unusable path")]
     Name {
         /// Position in the archive.

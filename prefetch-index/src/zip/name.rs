@@ -48,11 +48,17 @@ pub(crate) fn check_name(name: &str) -> Result<(), NameProblem> {
 
 /// Names (and whether each is a folder) that cannot live in one tree: several members of one name, and files that others
 /// use as folders. Positions ascend.
-pub(crate) fn name_conflicts(names: &[(&str, bool)]) -> Vec<(usize, NameProblem)> {
+pub(super) fn name_conflicts(names: &[(&str, bool)]) -> Vec<(usize, NameProblem)> {
     let mut order: Vec<usize> = (0..names.len()).collect();
-    // With '/' sorted first, a name is directly followed by what lies below it.
-    let key = |i: usize| names[i].0.bytes().map(|byte| if byte == b'/' { 0 } else { byte });
-    order.sort_by(|&a, &b| key(a).cmp(key(b)));
+    // With '/' sorted first, a name is directly followed by what lies below it. Mounting without an index waits for
+    // this sort, so it looks at each byte once: names share long beginnings.
+    let rank = |byte: Option<&u8>| byte.map_or(0, |&byte| if byte == b'/' { 1 } else { u16::from(byte) + 2 });
+    let compare = |a: &str, b: &str| {
+        let (a, b) = (a.as_bytes(), b.as_bytes());
+        let same = a.iter().zip(b).take_while(|(a, b)| a == b).count();
+        rank(a.get(same)).cmp(&rank(b.get(same)))
+    };
+    order.sort_by(|&a, &b| compare(names[a].0, names[b].0));
     let mut conflicts = Vec::new();
     for same in order.chunk_by(|&a, &b| names[a].0 == names[b].0) {
         // A folder may be listed twice; nothing depends on which.
