@@ -2,7 +2,7 @@
  * Runs Python through wheelfs.
  *
  * node lazy.mjs OPTIONS FILE — OPTIONS: JSON of { package: folder of the npm package, indexURL, wheelfs, packages };
- * FILE: a Python program. Prints { output, version, stats, refused, error } as its last line; `error` is what a program
+ * FILE: a Python program. Prints { output, version, stats, trace, error } as its last line; `error` is what a program
  * sees when `loadPyodide`, `loadPackage` or the run rejects: { name, code, message, url, member }.
  */
 import { readFileSync } from "node:fs";
@@ -31,5 +31,5 @@ try {
   const { name, code, message, url, member } = error;
   result.error = { name, code, message, url, member };
 }
-console.log(JSON.stringify({ output: lines.join("\n"), ...result }));
-process.exit(0);
+// Not before all is written: a pipe takes less at once than a trace has.
+process.stdout.write(`${JSON.stringify({ output: lines.join("\n"), ...result })}\n`, () => process.exit(0));

@@ -23,7 +23,8 @@ export { WheelfsError };
  * @property {{rtt: number, down: number}} [line] Round trip in milliseconds and rate in Mbit/s that requests are planned
  *   for. Default: 200 and 20.
  * @property {number} [cacheBytes] Budget for decoded members that may be read again. Default: 64 MiB.
- * @property {number} [maxPrefetches] Prefetch requests under way at once. Default: 4.
+ * @property {number} [maxPrefetches] Prefetch requests under way at once. Default: 16, since
+ *   the thread that would send the next ones is busy booting.
  */
 
 /**
@@ -58,9 +59,11 @@ export async function loadPyodide(options = {}) {
   const base = toUrl(`${config.baseUrl ?? options.packageBaseUrl ?? indexURL}/`).replace(/\/+$/, "/");
   const trace = new Trace();
 
-  // Everything that the network brings is asked for at once; the wheels' bytes are on their way before Pyodide boots.
+  // Runtime, index and this package's module are asked for at once; the wheels' bytes are on their way before Pyodide
+  // boots, as soon as the runtime leaves them room.
   const real = import(/* webpackIgnore: true */ /* @vite-ignore */ `${indexURL}pyodide.mjs`);
-  const filesystem = openFilesystem(config, node?.host, config.index && toUrl(config.index), base);
+  const line = node ? openGate : runtimeGate([`${indexURL}pyodide.asm.wasm`, toUrl(options.stdLibURL ?? `${indexURL}python_stdlib.zip`)]);
+  const filesystem = openFilesystem(config, node?.host, config.index && toUrl(config.index), base, line.opened);
   // Neither is awaited yet, and a failure of one must not leave the other's unhandled.
   real.catch(() => {});
   filesystem.catch(() => {});
@@ -73,6 +76,7 @@ export async function loadPyodide(options = {}) {
     ...interceptor(version, bridge, indexURL),
     indexURL: node ? options.indexURL ?? fileFolder(indexURL) : indexURL,
     async fsInit(/** @type {any} */ FS, /** @type {{sitePackages: string}} */ info) {
+      line.open();
       const opened = await filesystem;
       backend = new Backend(FS, opened.filesystem, (path, offset, length) => trace.read(path, offset, length));
       backend.graft(info.sitePackages, SITE_PACKAGES);
@@ -121,19 +125,41 @@ export async function loadPyodide(options = {}) {
 /** The filesystem, its index loaded and its prefetch started. */
 async function openFilesystem(
   /** @type {WheelfsOptions} */ config, /** @type {any} */ host, /** @type {string | undefined} */ index,
-  /** @type {string} */ base,
+  /** @type {string} */ base, /** @type {Promise<void>} */ lineIsFree,
 ) {
   const bytes = index === undefined ? undefined : readWhole(index, host);
   bytes?.catch(() => {});
   await loadModule(host);
   const { rtt = 200, down = 20 } = config.line ?? {};
-  const filesystem = new Filesystem(host, config.cacheBytes ?? 64 * 2 ** 20, config.maxPrefetches ?? 4, rtt, down);
+  const filesystem = new Filesystem(host, config.cacheBytes ?? 64 * 2 ** 20, config.maxPrefetches ?? 16, rtt, down);
   let builtFor = "";
   if (bytes && index) {
     builtFor = filesystem.loadIndex(await bytes, index, base);
-    filesystem.start(config.entry);
+    lineIsFree.then(() => filesystem.start(config.entry));
   }
   return { filesystem, builtFor };
+}
+
+/** A gate that was never closed. */
+const openGate = { opened: Promise.resolve(), open() {} };
+
+/**
+ * Opens when the first of these URLs has come, or when told to. Boot is the longest part of the way to the first line
+ * of Python and needs all of the runtime: sharing the line with it delays both, and most servers ignore `priority`.
+ * Waiting for all would leave the line idle for a round trip.
+ */
+function runtimeGate(/** @type {string[]} */ urls) {
+  let open = () => {};
+  const opened = new Promise((/** @type {(value: void) => void} */ resolve) => (open = resolve));
+  if (typeof PerformanceObserver === "undefined") open();
+  else {
+    const observer = new PerformanceObserver((list) => {
+      if (list.getEntries().some(({ name }) => urls.includes(name))) open();
+    });
+    observer.observe({ type: "resource", buffered: true });
+    opened.then(() => observer.disconnect());
+  }
+  return { opened, open };
 }
 
 /** The wasm module, once per page. */

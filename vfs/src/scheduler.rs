@@ -158,6 +158,20 @@ impl Scheduler {
         id
     }
 
+    /// Takes over bytes from `start` on that were fetched for another reason. `members`: the spans in them that may be
+    /// read; bytes before the first of them are not kept.
+    pub fn adopt(&mut self, archive: u32, start: u64, bytes: &[u8], members: impl Iterator<Item = Range<u64>>) {
+        let end = start + bytes.len() as u64;
+        let inside: BTreeSet<u64> =
+            members.filter(|span| span.start >= start && span.end <= end).map(|span| span.start).collect();
+        let Some(&first) = inside.first() else { return };
+        let id = self.insert(archive, first..end, inside);
+        if let Some(request) = self.requests.get_mut(&id) {
+            request.data = bytes[(first - start) as usize..].to_vec();
+            request.state = State::Complete;
+        }
+    }
+
     /// Queues planned requests behind those already queued. What is here or under way is not asked for again.
     pub fn prefetch(&mut self, planned: &[plan::Request], wants: &[plan::Want]) {
         for request in planned {

@@ -98,6 +98,21 @@ fn a_whole_archive_replaces_its_other_requests() {
 }
 
 #[test]
+fn what_came_with_the_directory_is_not_fetched_again() {
+    let mut scheduler = Scheduler::new(4);
+    // Bytes 5 to 20; the first member began before them.
+    scheduler.adopt(0, 5, b"56789abcdefghij", [0..8, 8..10, 10..14].into_iter());
+    assert_eq!(scheduler.find(0, &(0..8)), Found::Nowhere);
+    assert_eq!(scheduler.find(0, &(8..10)), Found::Bytes(b"89"));
+    assert_eq!(scheduler.find(0, &(10..14)), Found::Bytes(b"abcd"));
+    scheduler.release(0, &(10..14));
+    scheduler.release(0, &(8..10));
+    assert_eq!(scheduler.held(), 0);
+    scheduler.adopt(1, 0, b"directory", std::iter::empty());
+    assert_eq!(scheduler.held(), 0);
+}
+
+#[test]
 fn reading_a_gap_does_not_drop_what_was_planned() {
     let mut scheduler = Scheduler::new(4);
     prefetch(&mut scheduler, &[0..2, 8..10]);
