@@ -2,6 +2,7 @@
 
 use std::{io, path::PathBuf};
 
+use fantoccini::error::{CmdError, NewSessionError};
 use thiserror::Error;
 
 /// The harness could not do its part.
@@ -36,13 +37,15 @@ pub enum HarnessError {
         /// How it ended.
         status: std::process::ExitStatus,
     },
-    /// A script's last line of output is not JSON.
-    #[error("{} printed {line:?} where its result as one line of JSON was wanted", script.display())]
+    /// A script's last line of output is not the JSON that was wanted.
+    #[error("{}: its last line is no result: {source}; it begins {begin:?}", script.display())]
     NoResult {
         /// The script.
         script: PathBuf,
-        /// Its last line.
-        line: String,
+        /// The first characters of its last line.
+        begin: String,
+        /// What is wrong with it.
+        source: serde_json::Error,
     },
     /// A page reported that its run failed.
     #[error("the page at {url} reports: {message}")]
@@ -54,11 +57,23 @@ pub enum HarnessError {
     },
     /// Chromium would not start.
     #[error("chromedriver gave no session: {0}")]
-    Session(#[from] fantoccini::error::NewSessionError),
+    Session(Box<NewSessionError>),
     /// Chromium would not do what it was told.
     #[error("chromedriver: {0}")]
-    Command(#[from] fantoccini::error::CmdError),
+    Command(Box<CmdError>),
     /// The machine.
     #[error(transparent)]
     Io(#[from] io::Error),
+}
+
+impl From<NewSessionError> for HarnessError {
+    fn from(error: NewSessionError) -> HarnessError {
+        HarnessError::Session(Box::new(error))
+    }
+}
+
+impl From<CmdError> for HarnessError {
+    fn from(error: CmdError) -> HarnessError {
+        HarnessError::Command(Box::new(error))
+    }
 }

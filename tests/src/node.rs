@@ -1,6 +1,11 @@
 //! Scripts in Node 26.
 
-use std::{ffi::OsStr, path::Path, process::Stdio};
+use std::{
+    ffi::OsStr,
+    io::{Read, Seek},
+    path::Path,
+    process::Stdio,
+};
 
 use serde::de::DeserializeOwned;
 use tokio::process::Command;
@@ -30,22 +35,32 @@ impl Node {
         if !script.exists() {
             return Err(HarnessError::Missing(script));
         }
+        // A file, not a pipe: what Node has written to a pipe may not have left when the script calls process.exit().
+        let mut stdout = tempfile::tempfile()?;
         let output = Command::new(&self.parts.node)
             .arg(&script)
             .args(arguments)
             .stdin(Stdio::null())
+            .stdout(stdout.try_clone()?)
             .stderr(Stdio::piped())
             .kill_on_drop(true)
-            .output()
+            .spawn()?
+            .wait_with_output()
             .await?;
-        let stdout = String::from_utf8_lossy(&output.stdout);
-        let (before, line) = stdout.trim_end().rsplit_once('\n').unwrap_or(("", stdout.trim_end()));
+        let mut printed = String::new();
+        stdout.rewind()?;
+        stdout.read_to_string(&mut printed)?;
+        let (before, line) = printed.trim_end().rsplit_once('\n').unwrap_or(("", printed.trim_end()));
         eprint!("{}", String::from_utf8_lossy(&output.stderr));
         println!("{before}");
         if !output.status.success() {
             println!("{line}");
             return Err(HarnessError::Script { script, status: output.status });
         }
-        serde_json::from_str(line).map_err(|_| HarnessError::NoResult { script, line: line.to_owned() })
+        serde_json::from_str(line).map_err(|source| HarnessError::NoResult {
+            script,
+            begin: line.chars().take(200).collect(),
+            source,
+        })
     }
 }
