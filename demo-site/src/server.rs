@@ -67,6 +67,12 @@ impl Server {
         Server { mounts, caching: Caching::default(), tls: false, port: 0 }
     }
 
+    /// Serves one more folder.
+    pub fn mount(mut self, mount: Mount) -> Server {
+        self.mounts.push(mount);
+        self
+    }
+
     /// TLS with a certificate of its own making.
     pub fn tls(self) -> Server {
         Server { tls: true, ..self }

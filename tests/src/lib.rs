@@ -7,10 +7,12 @@ mod browser;
 mod error;
 mod node;
 mod parts;
+mod recorder;
 mod site;
 
 pub use browser::Browser;
 pub use error::HarnessError;
 pub use node::Node;
 pub use parts::Parts;
+pub use recorder::Recorder;
 pub use site::{LineSite, Site};

@@ -31,6 +31,11 @@ impl Site {
         Site { server: Server::new(mounts.iter().map(|(at, folder)| Mount::new(at, *folder)).collect()) }
     }
 
+    /// Serves `folder` at `at` as well.
+    pub fn mount(self, at: &str, folder: &Path) -> Site {
+        Site { server: self.server.mount(Mount::new(at, folder)) }
+    }
+
     /// Over TLS, and so by HTTP/2 in browsers.
     pub fn tls(self) -> Site {
         Site { server: self.server.tls() }

@@ -5,7 +5,7 @@ use std::{collections::HashMap, fs, path::PathBuf};
 use demo_site::{Fault, Line};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use wheelfs_tests::{HarnessError, LineSite, Node, Parts, Site};
+use wheelfs_tests::{HarnessError, LineSite, Node, Parts, Recorder, Site};
 
 const WHEEL: &str = "six-1.16.0-py2.py3-none-any.whl";
 const OS_ERROR: &str = "OSError 29 /lib/python3.12/site-packages/six.py";
@@ -29,23 +29,8 @@ impl Tiny {
         fs::create_dir_all(&folder)?;
         let tiny = Tiny { parts, folder };
         fs::copy(tiny.parts.pyodide("0.27.7")?.join(WHEEL), tiny.folder.join(WHEEL))?;
-        let trace = tiny.folder.join("tiny.trace");
-        tiny.cli(&["record", "-o", &trace.to_string_lossy(), "apps/tiny.py"])?;
-        tiny.cli(&["build", "--trace", &trace.to_string_lossy(), "-o", &tiny.folder.to_string_lossy()])?;
+        Recorder::new(&tiny.parts, "0.27.7").index("tests/apps/tiny.py", &tiny.folder)?;
         Ok(tiny)
-    }
-
-    fn cli(&self, arguments: &[&str]) -> Result<(), HarnessError> {
-        let output = std::process::Command::new(self.parts.prefetch_index()?)
-            .current_dir(env!("CARGO_MANIFEST_DIR"))
-            .env("NODE", &self.parts.node)
-            .args(&arguments[..1])
-            .arg("--pyodide")
-            .arg(self.parts.pyodide("0.27.7")?)
-            .args(&arguments[1..])
-            .output()?;
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        Ok(())
     }
 
     /// Serves the folder as it is now.
@@ -79,7 +64,8 @@ impl Tiny {
 
 /// A rejection of `loadPyodide` or `loadPackage`: typed, one line, naming the file and the remedy.
 fn assert_refused(run: Lazy, code: &str, file: &str, says: &[&str]) {
-    let error = run.error.unwrap_or_else(|| panic!("nothing was refused; the program printed {:?}", run.output));
+    let error =
+        run.error.unwrap_or_else(|| panic!("nothing was refused; the program printed {:?}", run.output));
     assert_eq!((error["name"].as_str(), error["code"].as_str()), ("WheelfsError", code), "{error:?}");
     assert!(error["url"].contains(file) && error["message"].contains(file), "{error:?}");
     for part in says {
@@ -162,7 +148,8 @@ async fn servers_that_fail_for_a_while_or_for_good() -> Result<(), HarnessError>
         let run = tiny.with_index(&site).await?;
         assert_eq!((run.output.as_str(), &run.error), ("1.16.0", &None), "{fault:?}");
     }
-    let fails = [Fault::Status(404), Fault::Status(500), Fault::Corrupt { offset: 2000 }, Fault::Short { len: 100 }];
+    let fails =
+        [Fault::Status(404), Fault::Status(500), Fault::Corrupt { offset: 2000 }, Fault::Short { len: 100 }];
     for fault in fails {
         let site = tiny.serve().await?;
         site.server.inject(&wheel, fault.clone(), 100);

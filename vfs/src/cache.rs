@@ -72,7 +72,10 @@ mod tests {
         cache.insert('b', vec![0; 4]);
         assert!(cache.get(&'a').is_some());
         cache.insert('c', vec![0; 4]);
-        assert_eq!((cache.contains(&'a'), cache.contains(&'b'), cache.contains(&'c'), cache.held()), (true, false, true, 8));
+        assert_eq!(
+            (cache.contains(&'a'), cache.contains(&'b'), cache.contains(&'c'), cache.held()),
+            (true, false, true, 8)
+        );
     }
 
     #[test]

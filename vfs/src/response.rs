@@ -133,10 +133,7 @@ mod tests {
         assert_eq!(check(200, None), Ok(Body::Whole));
         assert_eq!(check(404, None), Err(ResponseError::Status(404)));
         assert_eq!(check(416, Some("bytes */100")), Err(ResponseError::Status(416)));
-        assert_eq!(
-            check(206, Some("bytes 5-8/99")),
-            Err(ResponseError::Changed { indexed: 100, found: 99 })
-        );
+        assert_eq!(check(206, Some("bytes 5-8/99")), Err(ResponseError::Changed { indexed: 100, found: 99 }));
         assert_eq!(
             check(206, Some("bytes 4-8/100")),
             Err(ResponseError::OtherRange { wanted_start: 5, wanted_end: 8, got_start: 4, got_end: 8 })

@@ -160,7 +160,13 @@ impl Scheduler {
 
     /// Takes over bytes from `start` on that were fetched for another reason. `members`: the spans in them that may be
     /// read; bytes before the first of them are not kept.
-    pub fn adopt(&mut self, archive: u32, start: u64, bytes: &[u8], members: impl Iterator<Item = Range<u64>>) {
+    pub fn adopt(
+        &mut self,
+        archive: u32,
+        start: u64,
+        bytes: &[u8],
+        members: impl Iterator<Item = Range<u64>>,
+    ) {
         let end = start + bytes.len() as u64;
         let inside: BTreeSet<u64> =
             members.filter(|span| span.start >= start && span.end <= end).map(|span| span.start).collect();
@@ -175,7 +181,11 @@ impl Scheduler {
     /// Queues planned requests behind those already queued. What is here or under way is not asked for again.
     pub fn prefetch(&mut self, planned: &[plan::Request], wants: &[plan::Want]) {
         for request in planned {
-            let spans = request.wants.iter().filter_map(|want| wants.get(*want as usize)).map(|want| want.span.clone());
+            let spans = request
+                .wants
+                .iter()
+                .filter_map(|want| wants.get(*want as usize))
+                .map(|want| want.span.clone());
             for (span, unread) in self.uncovered(request.archive, spans.collect()) {
                 let id = self.insert(request.archive, span, unread);
                 self.queue.push_back(id);
@@ -188,7 +198,8 @@ impl Scheduler {
         let (id, urgent) = match self.urgent.pop_front() {
             Some(id) => (id, true),
             None => {
-                let under_way = self.requests.values().filter(|r| r.state == State::Sent { urgent: false }).count();
+                let under_way =
+                    self.requests.values().filter(|r| r.state == State::Sent { urgent: false }).count();
                 if under_way >= self.max_prefetches {
                     return None;
                 }
@@ -244,7 +255,8 @@ impl Scheduler {
     pub fn became_whole(&mut self, id: RequestId, len: u64) -> Vec<RequestId> {
         let Some(archive) = self.requests.get(&id).map(|request| request.archive) else { return Vec::new() };
         let of_archive: Vec<_> = self.starts(archive).values().copied().collect();
-        let unread = of_archive.iter().filter_map(|id| self.requests.get(id)).flat_map(|r| r.unread.clone()).collect();
+        let unread =
+            of_archive.iter().filter_map(|id| self.requests.get(id)).flat_map(|r| r.unread.clone()).collect();
         for id in &of_archive {
             self.remove(*id);
         }
@@ -289,7 +301,10 @@ impl Scheduler {
             self.archives.resize_with(archive as usize + 1, BTreeMap::new);
         }
         self.archives[archive as usize].insert(span.start, id);
-        self.requests.insert(id, Request { archive, span, state: State::Queued, data: Vec::new(), unread, keep: false });
+        self.requests.insert(
+            id,
+            Request { archive, span, state: State::Queued, data: Vec::new(), unread, keep: false },
+        );
     }
 
     fn remove(&mut self, id: RequestId) {

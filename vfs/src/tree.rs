@@ -100,9 +100,11 @@ impl Tree {
 
     /// The folder at `path`, made if missing; `None` when a component is a file.
     fn make_folders(&mut self, root: Ino, path: &str) -> Option<Ino> {
-        path.split('/').filter(|name| !name.is_empty()).try_fold(root, |parent, name| match self.child(parent, name) {
-            Some(ino) => matches!(self.nodes[ino as usize], Node::Directory(_)).then_some(ino),
-            None => Some(self.insert(parent, name, Node::Directory(BTreeMap::new()))),
+        path.split('/').filter(|name| !name.is_empty()).try_fold(root, |parent, name| {
+            match self.child(parent, name) {
+                Some(ino) => matches!(self.nodes[ino as usize], Node::Directory(_)).then_some(ino),
+                None => Some(self.insert(parent, name, Node::Directory(BTreeMap::new()))),
+            }
         })
     }
 
@@ -168,6 +170,9 @@ mod tests {
         let mut tree = tree(&["p/__init__.py", "p/__init__.py", "p", "p/__init__.py/x"]);
         assert_eq!(member(&tree, "p/__init__.py"), Some(1));
         tree.add_inline(SITE_PACKAGES, "p/__init__.py", b"!");
-        assert!(matches!(tree.node(tree.lookup(SITE_PACKAGES, "p/__init__.py").unwrap()), Some(Node::Inline(_))));
+        assert!(matches!(
+            tree.node(tree.lookup(SITE_PACKAGES, "p/__init__.py").unwrap()),
+            Some(Node::Inline(_))
+        ));
     }
 }

@@ -107,8 +107,8 @@ function noteRead(path, offset, len) {
 
 // Emscripten's system calls go through this object, so its methods see every read, Python's and its own.
 const { read, mmap } = FS;
-/** @type {typeof FS.read} */
-FS.read = (stream, buffer, offset, length, position) => {
+/** @type {(stream: any, buffer: Uint8Array, offset: number, length: number, position?: number) => number} */
+const watchedRead = (stream, buffer, offset, length, position) => {
   const from = position ?? stream.position;
   const count = read.call(FS, stream, buffer, offset, length, position);
   noteRead(FS.getPath(stream.node), from, count);
@@ -119,7 +119,7 @@ const watchedMmap = (stream, length, position, ...rest) => {
   noteRead(FS.getPath(stream.node), position, length);
   return mmap.call(FS, stream, length, position, ...rest);
 };
-Object.assign(FS, { mmap: watchedMmap });
+Object.assign(FS, { read: watchedRead, mmap: watchedMmap });
 
 /** A library is loaded now, though its bytes were read long before. @param {string} path */
 function noteLibrary(path) {

@@ -1,3 +1,6 @@
+// `[0..10]` below is a list of spans that happens to have one.
+#![allow(clippy::single_range_in_vec_init)]
+
 use std::collections::BTreeMap;
 
 use prefetch_index::plan::{Request as Planned, Want};

@@ -26,9 +26,14 @@ pub(crate) fn read(
 ) -> Result<Vec<u8>, Cause> {
     let wanted = span.end - span.start;
     if let Some(host) = host {
-        let bytes = host.read_blocking(url, span.start as f64, span.end as f64).map_err(|_| Cause::Network)?;
+        let bytes =
+            host.read_blocking(url, span.start as f64, span.end as f64).map_err(|_| Cause::Network)?;
         let got = u64::from(bytes.length());
-        return if got == wanted { Ok(bytes.to_vec()) } else { Err(Cause::Supply(SupplyError::TooShort { wanted, got })) };
+        return if got == wanted {
+            Ok(bytes.to_vec())
+        } else {
+            Err(Cause::Supply(SupplyError::TooShort { wanted, got }))
+        };
     }
     let mut asked = span.clone();
     loop {

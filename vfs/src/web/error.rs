@@ -64,11 +64,15 @@ impl Cause {
         match self.code() {
             "unreachable" => "check the URL, the connection, and that the server allows this origin (CORS)",
             "status" => "check the URL that the index or pyodide-lock.json gives for this file",
-            "changed" => "rebuild the index with `prefetch-index build`, or restore the file it was built from",
+            "changed" => {
+                "rebuild the index with `prefetch-index build`, or restore the file it was built from"
+            }
             "range" => "check the server or proxy: it does not answer byte ranges as RFC 9110 says",
             "archive" => "check that the URL serves an intact wheel",
-            "content" => "the file changed since the index was built, or was damaged on the way: rebuild the index with \
-                          `prefetch-index build`, or upload the wheel again",
+            "content" => {
+                "the file changed since the index was built, or was damaged on the way: rebuild the index with \
+                          `prefetch-index build`, or upload the wheel again"
+            }
             _ => "rebuild the index with `prefetch-index build`",
         }
     }

@@ -182,7 +182,11 @@ impl Filesystem {
             version: archive.version(),
             url: archive.url(),
             sha256: None,
-            install: if archive.install_dir() == "dynlib" { Install::SharedLibraries } else { Install::SitePackages },
+            install: if archive.install_dir() == "dynlib" {
+                Install::SharedLibraries
+            } else {
+                Install::SitePackages
+            },
             imports: archive.imports(),
             depends: archive.depends(),
         };

@@ -109,7 +109,8 @@ impl State {
         self.tree.add_archive(id, &archive);
         let root = root_of(archive.install);
         // What Pyodide's installer writes beside the metadata, so that micropip and importlib.metadata see the package.
-        let record = archive.members.iter().find_map(|member| member.path.strip_suffix(".dist-info/METADATA"));
+        let record =
+            archive.members.iter().find_map(|member| member.path.strip_suffix(".dist-info/METADATA"));
         if let Some(stem) = record {
             for (name, content) in [("INSTALLER", "wheelfs"), ("PYODIDE_SOURCE", "pyodide")] {
                 self.tree.add_inline(root, &[stem, ".dist-info/", name].concat(), content.as_bytes());
@@ -208,10 +209,11 @@ impl State {
         if fresh.is_empty() {
             return;
         }
-        let members = self.index.access_order(&fresh).into_iter().map(|read| MemberId {
-            archive: read.archive,
-            member: read.member,
-        });
+        let members = self
+            .index
+            .access_order(&fresh)
+            .into_iter()
+            .map(|read| MemberId { archive: read.archive, member: read.member });
         let missing = members.filter(|id| !self.cache.contains(id)).filter_map(|id| {
             let span = self.member(id)?.span();
             matches!(self.scheduler.find(id.archive, &span), Found::Nowhere)
@@ -275,7 +277,8 @@ impl State {
         let Some(Node::Member(id)) = self.tree.node(ino) else { return Vec::new() };
         let id = *id;
         let bytes = self.cached(id);
-        let Some((archive, member)) = self.index.archives.get(id.archive as usize).zip(self.member(id)) else {
+        let Some((archive, member)) = self.index.archives.get(id.archive as usize).zip(self.member(id))
+        else {
             return Vec::new();
         };
         let mut names = member.needed.clone();
@@ -285,7 +288,10 @@ impl State {
             // Not recorded: the member is known from a central directory only. A broken section is the linker's to report.
             names = dylink::needed(&bytes.to_vec()).unwrap_or_default();
         }
-        let folder = archive.install_path(member).and_then(|path| path.rsplit_once('/')).map_or("", |(folder, _)| folder);
+        let folder = archive
+            .install_path(member)
+            .and_then(|path| path.rsplit_once('/'))
+            .map_or("", |(folder, _)| folder);
         names.iter().filter_map(|name| self.find_library(root_of(archive.install), folder, name)).collect()
     }
 

@@ -38,7 +38,8 @@ pub(crate) async fn request(
     manner: Manner,
 ) -> Result<Incoming, Cause> {
     if let (Some(host), true) = (host, is_file(url)) {
-        let promise = host.read_file(url, span.start as f64, span.end as f64).map_err(|_| Cause::Unreadable)?;
+        let promise =
+            host.read_file(url, span.start as f64, span.end as f64).map_err(|_| Cause::Unreadable)?;
         let bytes = JsFuture::from(promise).await.map_err(|_| Cause::Unreadable)?;
         return Ok(Incoming::Bytes(bytes.unchecked_into()));
     }
@@ -122,7 +123,12 @@ fn exactly(bytes: Vec<u8>, span: &Range<u64>) -> Result<Vec<u8>, Cause> {
 }
 
 /// `fetch`, with the one header that CORS lets through without a preflight: a single closed or open byte range.
-async fn fetch(method: Method, url: &str, span: Option<&Range<u64>>, manner: Manner) -> Result<Response, Cause> {
+async fn fetch(
+    method: Method,
+    url: &str,
+    span: Option<&Range<u64>>,
+    manner: Manner,
+) -> Result<Response, Cause> {
     let init = RequestInit::new();
     init.set_method(method.as_ref());
     if manner.reload {
