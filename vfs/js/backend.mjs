@@ -57,6 +57,11 @@ export class Backend {
   /** Something was mounted, or Python has booted: folders look again. */
   refresh() {
     this.#generation++;
+    // importlib.metadata goes by the time of the folder on `sys.path`.
+    for (const path of this.roots) {
+      const root = this.find(path);
+      root.timestamp = root.mtime = root.ctime = Date.now();
+    }
   }
 
   /** Null, or a promise for the bytes that an `openat` would have to wait for. */

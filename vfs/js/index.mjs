@@ -97,11 +97,15 @@ export async function loadPyodide(options = {}) {
   if (!backend) throw new WheelfsError("Pyodide did not call fsInit", "pyodide", indexURL);
   bridge.module = pyodide._module;
   bridge.live = true;
-  backend.refresh();
-  pyodide._api.importlib.invalidate_caches();
-  prepare(pyodide, bridge, trace);
+  const refreshFinders = prepare(pyodide, bridge, trace);
+  const shown = backend;
+  const refresh = () => {
+    shown.refresh();
+    refreshFinders();
+  };
+  refresh();
 
-  const manager = new Packages(pyodide, files, backend, base);
+  const manager = new Packages(pyodide, files, base, refresh);
   pyodide.loadPackage = manager.loadPackage.bind(manager);
   pyodide.loadPackagesFromImports = manager.loadPackagesFromImports.bind(manager);
   /** @type {Wheelfs} */
@@ -222,7 +226,10 @@ function interceptor(/** @type {string} */ version, /** @type {Bridge} */ bridge
   return { [BRIDGE]: bridge };
 }
 
-/** Makes Python fit to be suspended: importlib's locks belong to a task, `gc.collect()` leaves suspended stacks alone. */
+/**
+ * Makes Python fit to be suspended: importlib's locks belong to a task, `gc.collect()` leaves suspended stacks alone.
+ * Returns what makes importlib look again after a mount.
+ */
 function prepare(/** @type {any} */ pyodide, /** @type {Bridge} */ bridge, /** @type {Trace} */ trace) {
   const turnstile = () => {
     let resolve = () => {};
@@ -233,16 +240,18 @@ function prepare(/** @type {any} */ pyodide, /** @type {Bridge} */ bridge, /** @
   install(pyodide, Filesystem.importLockSource(), turnstile, notify);
   const { collector } = bridge;
   if (collector) install(pyodide, Filesystem.collectorSource(), () => collector.paused);
+  return install(pyodide, Filesystem.findersSource(), trace.roots[SITE_PACKAGES]);
 }
 
 /** Runs a Python source and the function `install` that it defines. */
-function install(/** @type {any} */ pyodide, /** @type {string} */ source, /** @type {any[]} */ ...functions) {
+function install(/** @type {any} */ pyodide, /** @type {string} */ source, /** @type {any[]} */ ...values) {
   const scope = pyodide.globals.get("dict")();
   pyodide.runPython(source, { globals: scope });
   const python = scope.get("install");
-  python(...functions);
+  const result = python(...values);
   python.destroy();
   scope.destroy();
+  return result;
 }
 
 /** Pages resolve against themselves; a `blob:` worker, which has no place of its own, against this module. */

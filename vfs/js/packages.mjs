@@ -1,6 +1,5 @@
 /** `loadPackage` that mounts the lock file's wheels instead of downloading them. */
 
-/** @typedef {import("./backend.mjs").Backend} Backend */
 /** @typedef {import("./wheelfs.js").Filesystem} Filesystem */
 /** @typedef {{name: string, version: string, fileName: string, packageType: string}} PackageData */
 /** @typedef {{messageCallback?: (message: string) => void, errorCallback?: (message: string) => void, checkIntegrity?: boolean}} LoadOptions */
@@ -11,21 +10,21 @@ export const CHANNEL = "wheelfs";
 export class Packages {
   #pyodide;
   #filesystem;
-  #backend;
   #base;
+  #refresh;
   #original;
 
   /**
    * @param {any} pyodide
    * @param {Filesystem} filesystem
-   * @param {Backend} backend
    * @param {string} base Absolute URL that the lock's file names are relative to.
+   * @param {() => void} refresh Shows what was mounted.
    */
-  constructor(pyodide, filesystem, backend, base) {
+  constructor(pyodide, filesystem, base, refresh) {
     this.#pyodide = pyodide;
     this.#filesystem = filesystem;
-    this.#backend = backend;
     this.#base = base;
+    this.#refresh = refresh;
     this.#original = pyodide.loadPackage;
     for (const name of filesystem.packages()) pyodide.loadedPackages[name] = CHANNEL;
   }
@@ -79,11 +78,6 @@ export class Packages {
     this.#pyodide.loadedPackages[lockName] = CHANNEL;
     this.#refresh();
     return { name: lockName, version, members };
-  }
-
-  #refresh() {
-    this.#backend.refresh();
-    this.#pyodide._api.importlib.invalidate_caches();
   }
 
   /** The lock's entries for these names and all they depend on. */

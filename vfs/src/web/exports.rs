@@ -112,6 +112,12 @@ impl Filesystem {
         include_str!("../../py/import_lock.py").to_owned()
     }
 
+    /// The Python source that makes importlib look again (`py/finders.py`).
+    #[wasm_bindgen(js_name = findersSource)]
+    pub fn finders_source() -> String {
+        include_str!("../../py/finders.py").to_owned()
+    }
+
     /// The Python source that keeps `gc.collect()` from suspended stacks (`py/collector.py`).
     #[wasm_bindgen(js_name = collectorSource)]
     pub fn collector_source() -> String {
@@ -148,22 +154,10 @@ impl Filesystem {
 
     /// Brings what the named groups or entry points read; without names, all of them. Resolves when it is here.
     pub fn prefetch(&self, names: Option<Vec<String>>) -> Promise {
-        let groups: Vec<u32> = {
-            let state = self.shared.borrow();
-            match names {
-                None => (0..state.index.groups.len() as u32).collect(),
-                Some(names) => names
-                    .iter()
-                    .flat_map(|name| match state.index.entry(name) {
-                        Some(entry) => entry.groups.clone(),
-                        None => state.index.group(name).map(|(group, _)| group).into_iter().collect(),
-                    })
-                    .collect(),
-            }
-        };
+        let groups = self.groups(names);
         let shared = self.shared.clone();
         future_to_promise(async move {
-            loader::prefetch(&shared, &groups).await?;
+            loader::prefetch(&shared, &groups?).await?;
             Ok(JsValue::UNDEFINED)
         })
     }
@@ -308,6 +302,26 @@ impl Filesystem {
             ("waitingBytes", (state.scheduler.held() as f64).into()),
         ])
         .unchecked_into()
+    }
+
+    /// Groups by the names of entry points and groups; all of them without names. An unknown name is an error.
+    fn groups(&self, names: Option<Vec<String>>) -> Result<Vec<u32>, JsValue> {
+        let state = self.shared.borrow();
+        let Some(names) = names else { return Ok((0..state.index.groups.len() as u32).collect()) };
+        let mut groups = Vec::new();
+        for name in names {
+            if let Some(entry) = state.index.entry(&name) {
+                groups.extend(&entry.groups);
+            } else if let Some((group, _)) = state.index.group(&name) {
+                groups.push(group);
+            } else {
+                let message = format!(
+                    "the index has no entry point or group named {name:?}: see `prefetch-index inspect`"
+                );
+                return Err(WheelfsError::new(&message, "index", "", None).into());
+            }
+        }
+        Ok(groups)
     }
 
     fn member(&self, ino: Ino) -> Option<MemberId> {

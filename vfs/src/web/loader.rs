@@ -75,13 +75,21 @@ pub(crate) fn obtain_blocking(shared: &Shared, id: MemberId) -> Result<Decoded, 
     let Some((host, url, span, len)) = address(shared, id) else {
         return Err(shared.borrow().failure(id, Cause::Unreadable));
     };
-    // A request of this member may be under way; it cannot make progress while the event loop stands still.
-    let bytes = blocking::read(host.as_ref(), &url, &span, Some(len));
-    let mut state = shared.borrow_mut();
-    state.stats.blocking_requests += 1;
-    let bytes = bytes.map_err(|cause| state.failure(id, cause))?;
-    state.stats.bytes += bytes.len() as u64;
-    state.decode_from(id, &bytes)
+    // A request of this member may be under way; it cannot make progress while the event loop stands still. A second
+    // try answers what passes: a damaged transfer, a server that was busy.
+    let attempt = || {
+        let bytes = blocking::read(host.as_ref(), &url, &span, Some(len));
+        let mut state = shared.borrow_mut();
+        state.stats.blocking_requests += 1;
+        let bytes = bytes.map_err(|cause| state.failure(id, cause))?;
+        state.stats.bytes += bytes.len() as u64;
+        state.decode_from(id, &bytes)
+    };
+    attempt().or_else(|failure| match failure.cause {
+        Cause::Decode(_) => attempt(),
+        ref cause if cause.is_transient() => attempt(),
+        _ => Err(failure),
+    })
 }
 
 /// Starts these groups; resolves when all they read is here.
