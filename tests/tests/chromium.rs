@@ -17,9 +17,9 @@ struct Run {
     stats: HashMap<String, f64>,
 }
 
-async fn site(parts: &Parts) -> Result<LineSite, HarnessError> {
+async fn site(parts: &Parts, pyodide: &str) -> Result<LineSite, HarnessError> {
     let root = Parts::root();
-    Site::new(parts, "0.27.7")?
+    Site::new(parts, pyodide)?
         .mount("/tests", &root.join("tests/page"))
         .mount("/tests/apps", &root.join("tests/apps"))
         .start(Line::new(0, 0))
@@ -29,7 +29,7 @@ async fn site(parts: &Parts) -> Result<LineSite, HarnessError> {
 #[tokio::test]
 async fn ranges_are_few_and_disjoint_and_the_output_is_the_same() -> Result<(), HarnessError> {
     let parts = Parts::find()?;
-    let site = site(&parts).await?;
+    let site = site(&parts, "0.27.7").await?;
     let browser = Browser::start(&parts).await?;
     let eager: PageRun = browser.result(&site.url("/run.html?strategy=eager&app=pandas")).await?;
     site.server.log().take();
@@ -58,7 +58,7 @@ async fn ranges_are_few_and_disjoint_and_the_output_is_the_same() -> Result<(), 
 #[tokio::test]
 async fn tasks_import_at_once_and_a_callback_reads() -> Result<(), HarnessError> {
     let parts = Parts::find()?;
-    let site = site(&parts).await?;
+    let site = site(&parts, "0.27.7").await?;
     let browser = Browser::start(&parts).await?;
     let run: Run = browser.result(&site.url("/tests/lazy.html?app=tasks&packages=pandas")).await?;
     let mut lines = run.output.lines();
@@ -71,11 +71,23 @@ async fn tasks_import_at_once_and_a_callback_reads() -> Result<(), HarnessError>
 #[tokio::test]
 async fn run_python_reads_without_suspending() -> Result<(), HarnessError> {
     let parts = Parts::find()?;
-    let site = site(&parts).await?;
+    let site = site(&parts, "0.27.7").await?;
     let browser = Browser::start(&parts).await?;
     let url = site.url("/tests/lazy.html?blocking&app=blocking&packages=numpy,python-dateutil");
     let run: Run = browser.result(&url).await?;
     assert_eq!(run.output, "6 2026");
     assert!(run.stats["blockingRequests"] >= 50.0 && run.stats["waits"] == 0.0, "{:?}", run.stats);
+    Ok(())
+}
+
+#[tokio::test]
+async fn compiled_and_pure_packages_on_314() -> Result<(), HarnessError> {
+    let parts = Parts::find()?;
+    let site = site(&parts, "314.0.7").await?;
+    let browser = Browser::start(&parts).await?;
+    let url = site.url("/tests/lazy.html?app=modern&packages=sympy,pydantic,msgpack");
+    let run: Run = browser.result(&url).await?;
+    assert_eq!(run.output, "-cos(x)\n{\"x\":1,\"y\":2}\n{'wheels': [1, 2, 3]}");
+    assert!(run.stats["waits"] >= 400.0 && run.stats["blockingRequests"] == 0.0, "{:?}", run.stats);
     Ok(())
 }
