@@ -22,7 +22,6 @@
   (import "hook" "dlopenLoad"  (func $dlopen_load (param i32) (result externref)))
   (import "hook" "dlopenSync"  (func $dlopen_sync (param i32)))
   (import "hook" "stateSaved"  (func $state_saved (param externref) (result i32)))
-  (import "hook" "cannotSuspend" (func $cannot_suspend))
 
   ;; Pyodide's own imports.
   (import "pyodide" "saveState"      (func $save_state (result externref)))
@@ -51,7 +50,6 @@
         (drop (call $suspend (call $get_suspender) (local.get $promise)))
         (local.set $waited (i32.const 1))
       catch_all
-        (call $cannot_suspend)
       end
       (call $restore_state (local.get $state))))
     (call_indirect (type $release) (local.get $gil) (i32.const 1))

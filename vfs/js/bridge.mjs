@@ -28,8 +28,6 @@ export class Bridge {
   /** Set by `fsInit`. @type {Backend | undefined} */ backend;
   /** Set once Python runs: nothing waits during boot. */
   live = false;
-  /** How often a stack turned out not to be suspendable. */
-  refused = 0;
   #version;
   /** @type {Libraries | undefined} */ #libraries;
 
@@ -98,9 +96,6 @@ export class Bridge {
       dlopenSync: (/** @type {number} */ handle) => this.libraries?.loadBlocking(handle),
       // Pyodide answers null (0.27), or a value of its own that means an error (314).
       stateSaved: (/** @type {any} */ state) => (state && state !== this.module.error ? 1 : 0),
-      cannotSuspend: () => {
-        this.refused++;
-      },
     };
   }
 

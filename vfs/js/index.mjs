@@ -95,7 +95,6 @@ export async function loadPyodide(options = {}) {
     );
   }
   if (!backend) throw new WheelfsError("Pyodide did not call fsInit", "pyodide", indexURL);
-  bridge.module = pyodide._module;
   bridge.live = true;
   const refreshFinders = prepare(pyodide, bridge, trace);
   const shown = backend;

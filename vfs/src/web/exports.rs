@@ -227,7 +227,7 @@ impl Filesystem {
         let id = self.member(ino)?;
         {
             let mut state = self.shared.borrow_mut();
-            if state.cached(id).is_some() || matches!(state.decode_arrived(id), Some(Ok(_))) {
+            if state.at_hand(id).is_some() {
                 return None;
             }
         }
@@ -251,10 +251,7 @@ impl Filesystem {
             Node::Inline(content) => Some(Uint8Array::from(&**content)),
             Node::Member(id) => {
                 let id = *id;
-                if let Some(decoded) = state.cached(id) {
-                    return Some(decoded.0);
-                }
-                state.decode_arrived(id)?.ok().map(|decoded| decoded.0)
+                state.at_hand(id).map(|decoded| decoded.0)
             }
         }
     }

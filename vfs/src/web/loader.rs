@@ -61,17 +61,8 @@ async fn refetch(shared: &Shared, id: MemberId) -> Result<Decoded, Failure> {
     state.decode_from(id, &bytes)
 }
 
-/// Brings a member without returning to the event loop.
+/// Brings a member that is not at hand without returning to the event loop.
 pub(crate) fn obtain_blocking(shared: &Shared, id: MemberId) -> Result<Decoded, Failure> {
-    {
-        let mut state = shared.borrow_mut();
-        if let Some(decoded) = state.cached(id) {
-            return Ok(decoded);
-        }
-        if let Some(Ok(decoded)) = state.decode_arrived(id) {
-            return Ok(decoded);
-        }
-    }
     let Some((host, url, span, len)) = address(shared, id) else {
         return Err(shared.borrow().failure(id, Cause::Unreadable));
     };

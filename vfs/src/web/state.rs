@@ -142,6 +142,11 @@ impl State {
         self.cache.get(&id).cloned()
     }
 
+    /// The decoded member, if it can be had without the network.
+    pub(crate) fn at_hand(&mut self, id: MemberId) -> Option<Decoded> {
+        self.cached(id).or_else(|| self.decode_arrived(id)?.ok())
+    }
+
     pub(crate) fn cached_bytes(&self) -> u64 {
         self.cache.held()
     }
