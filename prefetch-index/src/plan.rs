@@ -90,7 +90,7 @@ pub fn plan(wants: &[Want], archive_lens: &[u64], line: &Line, budget: &Budget) 
     for request in &mut requests {
         request.wants.sort_unstable();
     }
-    requests.sort_by_key(|request| request.wants.first().copied());
+    requests.sort_unstable_by_key(|request| request.wants.first().copied());
     requests
 }
 
@@ -102,7 +102,7 @@ fn runs(wants: &[Want], archive_lens: &[u64]) -> Vec<Request> {
         (!span.is_empty()).then(|| Request { archive: want.archive, span, wants: vec![i] })
     };
     let mut pieces: Vec<Request> = (0..).zip(wants).filter_map(cut).collect();
-    pieces.sort_by_key(|piece| (piece.archive, piece.span.start));
+    pieces.sort_unstable_by_key(|piece| (piece.archive, piece.span.start, piece.wants[0]));
     let mut runs: Vec<Request> = Vec::new();
     for piece in pieces {
         match runs.last_mut() {

@@ -10,7 +10,8 @@ import { Bridge, canSuspend } from "./bridge.mjs";
 import { WheelfsError } from "./error.mjs";
 import { Packages } from "./packages.mjs";
 import { Trace } from "./trace.mjs";
-import init, { Filesystem } from "./wheelfs.js";
+import { WorkerUnpacker, serve } from "./unpacker.mjs";
+import init, { Filesystem, initSync, unpackHere } from "./wheelfs.js";
 
 export { WheelfsError };
 
@@ -37,10 +38,13 @@ export { WheelfsError };
  * @property {boolean} suspends Whether reads suspend Python (JSPI) or block the thread.
  */
 
-const SITE_PACKAGES = 0, SHARED_LIBRARIES = 1;
+const SITE_PACKAGES = 0, SHARED_LIBRARIES = 1, STANDARD_LIBRARY = 2;
 /** Where Pyodide's package loader puts shared libraries (`DSO_DIR`), 0.27 to 314. */
 const LIBRARY_FOLDER = "/usr/lib";
 const BRIDGE = Symbol("wheelfs");
+
+/** In the header of an index (`prefetch-index/src/format.rs`): where the flags are, and the one for a hot standard library. */
+const FLAGS = 32, HOT_STANDARD_LIBRARY = 1;
 
 /** @type {Promise<any> | undefined} */ let ready;
 
@@ -62,18 +66,22 @@ export async function loadPyodide(options = {}) {
   // Runtime, index and this package's module are asked for at once; the wheels' bytes are on their way before Pyodide
   // boots, as soon as the runtime leaves them room.
   const real = import(/* webpackIgnore: true */ /* @vite-ignore */ `${indexURL}pyodide.mjs`);
-  const line = node ? openGate : runtimeGate([`${indexURL}pyodide.asm.wasm`, toUrl(options.stdLibURL ?? `${indexURL}python_stdlib.zip`)]);
-  const filesystem = openFilesystem(config, node?.host, config.index && toUrl(config.index), base, line.opened);
-  // Neither is awaited yet, and a failure of one must not leave the other's unhandled.
-  real.catch(() => {});
-  filesystem.catch(() => {});
+  const indexUrl = config.index && toUrl(config.index);
+  const index = indexUrl ? readWhole(indexUrl, node?.host) : undefined;
+  const stdLibURL = standardLibrary(options, index, indexUrl, toUrl);
+  const line = node ? openGate : runtimeGate(`${indexURL}pyodide.asm.wasm`, stdLibURL.then((url) => url ?? `${indexURL}python_stdlib.zip`));
+  const filesystem = openFilesystem(config, node?.host, index, indexUrl, base, indexURL, line.opened);
+  // None of them is awaited yet, and a failure of one must not leave another's unhandled.
+  for (const promise of [real, filesystem, stdLibURL]) promise.catch(() => {});
 
   const { loadPyodide: original, version } = await real;
+  const hot = await stdLibURL;
   const bridge = new Bridge(version);
   /** @type {Backend | undefined} */ let backend;
   const pyodide = await original({
     ...rest,
     ...interceptor(version, bridge, indexURL),
+    ...(hot && { stdLibURL: node ? fileFolder(hot) : hot }),
     indexURL: node ? options.indexURL ?? fileFolder(indexURL) : indexURL,
     async fsInit(/** @type {any} */ FS, /** @type {{sitePackages: string}} */ info) {
       line.open();
@@ -81,6 +89,8 @@ export async function loadPyodide(options = {}) {
       backend = new Backend(FS, opened.filesystem, (path, offset, length) => trace.read(path, offset, length));
       backend.graft(info.sitePackages, SITE_PACKAGES);
       backend.graft(LIBRARY_FOLDER, SHARED_LIBRARIES);
+      const { standardLibrary } = opened.filesystem;
+      if (standardLibrary) backend.graft(standardLibrary, STANDARD_LIBRARY);
       trace.roots = backend.roots;
       bridge.backend = backend;
       await fsInit?.(FS, info);
@@ -97,6 +107,7 @@ export async function loadPyodide(options = {}) {
   if (!backend) throw new WheelfsError("Pyodide did not call fsInit", "pyodide", indexURL);
   bridge.live = true;
   const refreshFinders = prepare(pyodide, bridge, trace);
+  if (files.standardLibrary) install(pyodide, Filesystem.standardLibrarySource(), files.standardLibrary);
   const shown = backend;
   const refresh = () => {
     shown.refresh();
@@ -119,28 +130,57 @@ export async function loadPyodide(options = {}) {
         python: pyodide.runPython("import sys; '.'.join(map(str, sys.version_info[:3]))"),
         app: globalThis.document?.title ?? "",
         packages: /** @type {any[]} */ (files.traceHeader()),
+        stdlib: loadedFrom(pyodide),
       }),
   };
   if (packages.length) await pyodide.loadPackage(packages);
   return pyodide;
 }
 
+/** What the worker that `unpacker.mjs` starts does. */
+export function unpackInWorker() {
+  serve((module) => initSync({ module }), unpackHere);
+}
+
 /** The filesystem, its index loaded and its prefetch started. */
 async function openFilesystem(
-  /** @type {WheelfsOptions} */ config, /** @type {any} */ host, /** @type {string | undefined} */ index,
-  /** @type {string} */ base, /** @type {Promise<void>} */ lineIsFree,
+  /** @type {WheelfsOptions} */ config, /** @type {any} */ host, /** @type {Promise<Uint8Array> | undefined} */ index,
+  /** @type {string | undefined} */ indexUrl, /** @type {string} */ base, /** @type {string} */ runtime,
+  /** @type {Promise<void>} */ lineIsFree,
 ) {
-  const bytes = index === undefined ? undefined : readWhole(index, host);
-  bytes?.catch(() => {});
   await loadModule(host);
+  const unpacker = host || typeof Worker === "undefined" ? undefined : new WorkerUnpacker(/** @type {WebAssembly.Module} */ (Filesystem.compiledModule()));
   const { rtt = 200, down = 20 } = config.line ?? {};
-  const filesystem = new Filesystem(host, config.cacheBytes ?? 64 * 2 ** 20, config.maxPrefetches ?? 16, rtt, down);
+  const filesystem = new Filesystem(host, unpacker, config.cacheBytes ?? 64 * 2 ** 20, config.maxPrefetches ?? 16, rtt, down);
   let builtFor = "";
-  if (bytes && index) {
-    builtFor = filesystem.loadIndex(await bytes, index, base);
+  if (index && indexUrl) {
+    builtFor = filesystem.loadIndex(await index, indexUrl, base, runtime);
+    if (filesystem.packs) unpacker?.warm();
     lineIsFree.then(() => filesystem.start(config.entry));
   }
   return { filesystem, builtFor };
+}
+
+/**
+ * URL of the standard library that Pyodide is to boot from: the option, else the hot one beside the index, else
+ * nothing: Pyodide's own.
+ */
+async function standardLibrary(
+  /** @type {any} */ options, /** @type {Promise<Uint8Array> | undefined} */ index, /** @type {string | undefined} */ indexUrl,
+  /** @type {(path: string) => string} */ toUrl,
+) {
+  if (options.stdLibURL) return toUrl(options.stdLibURL);
+  const bytes = await index;
+  if (!bytes || !(/** @type {number} */ (bytes[FLAGS]) & HOT_STANDARD_LIBRARY)) return undefined;
+  return new URL("python_stdlib.zip", indexUrl).href;
+}
+
+/** Modules of the archive of the standard library that Python has loaded, as paths in it. */
+function loadedFrom(/** @type {any} */ pyodide) {
+  const found = pyodide.runPython(Filesystem.loadedSource());
+  /** @type {string[]} */ const paths = found.toJs();
+  found.destroy();
+  return paths;
 }
 
 /** A gate that was never closed. */
@@ -151,8 +191,10 @@ const openGate = { opened: Promise.resolve(), open() {} };
  * of Python and needs all of the runtime: sharing the line with it delays both, and most servers ignore `priority`.
  * Waiting for all would leave the line idle for a round trip.
  */
-function runtimeGate(/** @type {string[]} */ urls) {
+function runtimeGate(/** @type {string} */ wasm, /** @type {Promise<string>} */ stdlib) {
   let open = () => {};
+  const urls = [wasm];
+  stdlib.then((url) => urls.push(url), () => {});
   const opened = new Promise((/** @type {(value: void) => void} */ resolve) => (open = resolve));
   if (typeof PerformanceObserver === "undefined") open();
   else {

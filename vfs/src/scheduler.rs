@@ -5,7 +5,7 @@
 //! neither clock nor network. Its promises: a byte is asked for once however many readers want it; a read that Python
 //! waits for is sent at once, past every queued prefetch; bytes are usable while their request is still running.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::ops::Range;
 
 use prefetch_index::plan;
@@ -98,7 +98,7 @@ impl Request {
 /// See the module's description.
 #[derive(Debug)]
 pub struct Scheduler {
-    requests: BTreeMap<RequestId, Request>,
+    requests: HashMap<RequestId, Request>,
     /// Per archive: the start of every request's span. The spans of one archive never overlap.
     archives: Vec<BTreeMap<u64, RequestId>>,
     queue: VecDeque<RequestId>,
@@ -111,7 +111,7 @@ impl Scheduler {
     /// A scheduler that keeps at most `max_prefetches` prefetch requests under way. Demands are not limited.
     pub fn new(max_prefetches: usize) -> Self {
         Self {
-            requests: BTreeMap::new(),
+            requests: HashMap::new(),
             archives: Vec::new(),
             queue: VecDeque::new(),
             urgent: VecDeque::new(),
@@ -321,7 +321,7 @@ impl Scheduler {
     /// `spans` (of one planned request) joined into as few requests as possible without touching a byte that another
     /// request has; with each, the starts of the spans it carries.
     fn uncovered(&self, archive: u32, mut spans: Vec<Range<u64>>) -> Vec<(Range<u64>, BTreeSet<u64>)> {
-        spans.sort_by_key(|span| span.start);
+        spans.sort_unstable_by_key(|span| span.start);
         let mut joined: Vec<(Range<u64>, BTreeSet<u64>)> = Vec::new();
         for span in spans {
             if self.covering(archive, &span).is_some() {

@@ -90,7 +90,7 @@ pub(crate) fn publish(folder: &Path, site: &Path) -> Result<()> {
     for file in fs::read_dir(folder)? {
         let path = file?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if name == "index.mjs" || name.ends_with(".wasm") {
+        if matches!(name.as_str(), "index.mjs" | "worker.mjs") || name.ends_with(".wasm") {
             let copy = site.join(name);
             fs::copy(&path, &copy)?;
             files.push(copy);

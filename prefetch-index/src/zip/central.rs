@@ -228,7 +228,8 @@ fn refuse_conflicting_names(directory: &mut CentralDirectory) {
 /// Sorts by offset, bounds every member by the next, and sets aside those that reach into it.
 fn refuse_overlaps(directory: &mut CentralDirectory) {
     let entries = &mut directory.entries;
-    entries.sort_by_key(|entry| entry.header_offset);
+    // Two at one offset overlap, and are both set aside: their order does not matter.
+    entries.sort_unstable_by_key(|entry| entry.header_offset);
     let mut problems = Vec::new();
     let mut next = directory.directory_offset;
     for (i, entry) in entries.iter_mut().enumerate().rev() {

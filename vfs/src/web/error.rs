@@ -1,6 +1,7 @@
 //! What went wrong with which file, and its form in JavaScript.
 
 use prefetch_index::format::FormatError;
+use prefetch_index::pack::PackError;
 use prefetch_index::zip::{DecodeError, ZipError};
 use wasm_bindgen::JsValue;
 
@@ -33,6 +34,12 @@ pub(crate) enum Cause {
     /// The index file.
     #[error(transparent)]
     Format(#[from] FormatError),
+    /// A pack's content.
+    #[error(transparent)]
+    Pack(#[from] PackError),
+    /// What a worker said of a pack.
+    #[error("{0}")]
+    Unpacking(String),
     /// The server tells no length, so the central directory cannot be found.
     #[error("the server tells neither Content-Range nor Content-Length")]
     NoLength,
@@ -55,7 +62,7 @@ impl Cause {
             Self::Response(ResponseError::Changed { .. }) => "changed",
             Self::Response(_) | Self::Supply(_) | Self::NoLength => "range",
             Self::Zip(_) => "archive",
-            Self::Decode(_) => "content",
+            Self::Decode(_) | Self::Pack(_) | Self::Unpacking(_) => "content",
             Self::Format(_) => "index",
         }
     }

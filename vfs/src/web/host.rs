@@ -1,6 +1,6 @@
 //! What the surrounding JavaScript lends: its error class, and in Node reading `file:` URLs and synchronous requests.
 
-use js_sys::{Promise, Uint8Array};
+use js_sys::{Function, Promise, Uint8Array};
 use wasm_bindgen::prelude::*;
 
 #[wasm_bindgen(typescript_custom_section)]
@@ -13,6 +13,18 @@ export interface Host {
   fileLength(url: string): Promise<number>;
   /** Bytes `start..end` of any URL, without returning to the event loop. */
   readBlocking(url: string, start: number, end: number): Uint8Array;
+}
+
+/** Unpacks packs on another thread: see `vfs/js/unpacker.mjs`. */
+export interface Unpacker {
+  /**
+   * Resolves to nothing, or to what went wrong; rejects when there is no other thread. `emit` gets a file's number, its
+   * bytes, and how many bytes were received since the last call.
+   */
+  unpack(
+    url: string, length: number, id: Uint8Array, lengths: Float64Array,
+    emit: (file: number, bytes: Uint8Array, received: number) => void,
+  ): Promise<string | undefined>;
 }
 "#;
 
@@ -42,4 +54,19 @@ extern "C" {
 
     #[wasm_bindgen(method, catch, js_name = readBlocking)]
     pub(crate) fn read_blocking(this: &Host, url: &str, start: f64, end: f64) -> Result<Uint8Array, JsValue>;
+
+    /// See the TypeScript interface above.
+    #[wasm_bindgen(typescript_type = "Unpacker")]
+    #[derive(Clone)]
+    pub type Unpacker;
+
+    #[wasm_bindgen(method)]
+    pub(crate) fn unpack(
+        this: &Unpacker,
+        url: &str,
+        len: f64,
+        id: &[u8],
+        lengths: &[f64],
+        emit: &Function,
+    ) -> Promise;
 }

@@ -7,24 +7,75 @@ use wasm_bindgen_futures::spawn_local;
 
 use super::blocking;
 use super::error::{Cause, Failure};
+use super::pack;
 use super::state::{Decoded, Shared};
 use super::transport::{self, Incoming, Manner};
+use crate::packs::Whereabouts;
 use crate::response::Body;
 use crate::scheduler::{RequestId, Send, SupplyError};
-use crate::tree::MemberId;
+use crate::tree::{FileId, MemberId, PackedId};
 
 /// How often a request is sent again after a failure that may pass.
 const RETRIES: u32 = 3;
 /// Wait before the first retry, milliseconds; doubled each time, with a random factor of 0.5 to 1.5.
 const FIRST_BACKOFF_MS: f64 = 150.0;
 
-/// Brings a member: waits until it is decoded and in the cache.
-pub(crate) async fn obtain(shared: &Shared, id: MemberId) -> Result<Decoded, Failure> {
+/// Brings a file: waits until it is decoded and in the cache. Bytecode whose pack failed is `None`: Python compiles the
+/// source then.
+pub(crate) async fn obtain(shared: &Shared, id: FileId) -> Result<Option<Decoded>, Failure> {
+    let member = match id {
+        FileId::Member(member) => member,
+        FileId::Bytecode(packed) => {
+            open_pack_of(shared, packed);
+            wait_for_pack(shared, packed).await;
+            return Ok(shared.borrow_mut().cached(id));
+        }
+    };
+    let packed = {
+        let mut state = shared.borrow_mut();
+        if let Some(decoded) = state.at_hand(id) {
+            return Ok(Some(decoded));
+        }
+        state.packs.holding(member)
+    };
+    if let Some(packed) = packed {
+        open_pack_of(shared, packed);
+        wait_for_pack(shared, packed).await;
+        if let Some(decoded) = shared.borrow_mut().cached(id) {
+            return Ok(Some(decoded));
+        }
+    }
+    obtain_from_wheel(shared, member).await.map(Some)
+}
+
+/// A file of a pack that nobody foresaw: what its programs read will be read next.
+fn open_pack_of(shared: &Shared, id: PackedId) {
+    let mut state = shared.borrow_mut();
+    if state.packs.whereabouts(id) == Whereabouts::Unopened {
+        state.start_groups_of_pack(id.pack);
+        drop(state);
+        pump(shared);
+    }
+}
+
+/// Resolves when the file has come, or will not.
+async fn wait_for_pack(shared: &Shared, id: PackedId) {
     let woken = {
         let mut state = shared.borrow_mut();
-        if let Some(decoded) = state.cached(id) {
-            return Ok(decoded);
-        }
+        let woken = state.await_packed(id);
+        state.stats.waits += u32::from(woken.is_some());
+        woken
+    };
+    if let Some(woken) = woken {
+        pump(shared);
+        // Why a pack failed was said when it did; what it was to bring comes from the wheels.
+        let _ = woken.await;
+    }
+}
+
+async fn obtain_from_wheel(shared: &Shared, id: MemberId) -> Result<Decoded, Failure> {
+    let woken = {
+        let mut state = shared.borrow_mut();
         let span = state.member(id).map(|member| member.span());
         match (state.decode_arrived(id), span) {
             (Some(Ok(decoded)), _) => return Ok(decoded),
@@ -93,6 +144,10 @@ pub(crate) async fn prefetch(shared: &Shared, groups: &[u32]) -> Result<(), Fail
 
 /// Sends what may be sent.
 pub(crate) fn pump(shared: &Shared) {
+    let packs = { std::mem::take(&mut shared.borrow_mut().packs_to_open) };
+    for pack in packs {
+        spawn_local(pack::open(shared.clone(), pack));
+    }
     loop {
         let Some(send) = ({ shared.borrow_mut().scheduler.next_to_send() }) else { return };
         let shared = shared.clone();

@@ -51,6 +51,19 @@ pub(crate) async fn request(
     Ok(Incoming::Stream(reader, body))
 }
 
+/// Asks for the whole file at `url`, of `len` bytes. Without a range, so that the server may compress it on the way.
+pub(crate) async fn whole(host: Option<&Host>, url: &str, len: u64, manner: Manner) -> Result<Incoming, Cause> {
+    if is_file(url) {
+        return request(host, url, &(0..len), None, manner).await;
+    }
+    let response = fetch(Method::GET, url, None, manner).await?;
+    if response.status() != 200 {
+        return Err(response::ResponseError::Status(response.status()).into());
+    }
+    let stream = response.body().ok_or(Cause::Network)?;
+    Ok(Incoming::Stream(stream.get_reader().dyn_into().map_err(|_| Cause::Network)?, Body::Whole))
+}
+
 /// All bytes of `span`, whatever the server makes of the range.
 pub(crate) async fn read(
     host: Option<&Host>,
