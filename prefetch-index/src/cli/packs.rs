@@ -1,9 +1,9 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
 use prefetch_index::index::{Index, Install, Pack, PackedFile};
-use prefetch_index::pack::{self, Effort, Kind, Packed};
+use prefetch_index::pack::{Decoder, Effort, Kind, PackError, Packed, Step, encode as encode_pack};
 use prefetch_index::packing::{Packing, packings};
 use prefetch_index::zip::decode_member;
 use sha2::{Digest, Sha256};
@@ -134,34 +134,35 @@ fn encode(
     let packed: Vec<Packed<'_>> =
         contents.iter().map(|content| Packed { kind: content.kind, bytes: &content.bytes }).collect();
     let bar = progress::step(&format!("packing {name}"), total);
-    let bytes = pack::encode(id, &packed, Effort::Best, &mut |done| bar.set_position(done))
+    let bytes = encode_pack(id, &packed, Effort::Thorough, &mut |done| bar.inc(done))
         .map_err(|error| anyhow!("{name}: {error}; report this"))?;
     bar.finish_and_clear();
     let files: Vec<PackedFile> = contents.iter().map(|content| content.file).collect();
     let pack = Pack { url: name.to_owned(), id, len: bytes.len() as u64, files };
-    check(index, &pack, &bytes, &packed).map_err(|error| anyhow!("{name}: {error}; report this"))?;
+    if !decodes_to(index, &pack, &bytes, &packed)
+        .map_err(|error| anyhow!("{name}: {error} in what was just written; report this"))?
+    {
+        bail!("{name}: does not decode to what went in; report this");
+    }
     Ok((pack, bytes))
 }
 
-/// Decodes what was written: a pack that a page could not read is never shipped.
-fn check(index: &Index, pack: &Pack, bytes: &[u8], packed: &[Packed<'_>]) -> Result<(), pack::PackError> {
+/// Whether a page will read from the pack what was put in: one that it could not read is never shipped.
+fn decodes_to(index: &Index, pack: &Pack, bytes: &[u8], packed: &[Packed<'_>]) -> Result<bool, PackError> {
     let lengths: Vec<u64> = pack.files.iter().map(|file| index.packed_len(file)).collect();
     let limit = lengths.iter().sum();
-    let mut decoder = pack::Decoder::new(pack.id, lengths, limit);
+    let mut decoder = Decoder::new(pack.id, lengths, limit);
     decoder.supply(bytes);
     let mut matching = 0;
     loop {
         match decoder.step(usize::MAX)? {
-            pack::Step::Member { number, bytes } => {
+            Step::Member { number, bytes } => {
                 matching += usize::from(packed.get(number as usize).is_some_and(|file| file.bytes == bytes));
             }
-            pack::Step::Working => {}
-            pack::Step::Starved | pack::Step::Done => break,
+            Step::Working => {}
+            Step::Starved | Step::Done => break,
         }
     }
     decoder.finish()?;
-    if matching != packed.len() {
-        return Err(pack::PackError::Content);
-    }
-    Ok(())
+    Ok(matching == packed.len())
 }
