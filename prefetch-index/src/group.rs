@@ -6,9 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::index::{
-    Archive, EntryPoint, Group, Install, MemberKind, Read, is_same_package, source_path,
-};
+use crate::index::{Archive, EntryPoint, Group, Install, MemberKind, Read, is_same_package, source_path};
 use crate::trace::{EventKind, Trace};
 
 /// Groups and entry points of some traces.

@@ -34,6 +34,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod order;
+
 pub mod zip;
 
 pub mod dylink;

@@ -70,9 +70,8 @@ impl<W> Packs<W> {
     /// bytecode in its place.
     pub fn serves(&self, member: MemberId) -> bool {
         let packed = self.holding.get(&member).or_else(|| self.compiled.get(&member));
-        packed.is_some_and(|file| {
-            matches!(self.whereabouts(*file), Whereabouts::Coming | Whereabouts::Arrived)
-        })
+        packed
+            .is_some_and(|file| matches!(self.whereabouts(*file), Whereabouts::Coming | Whereabouts::Arrived))
     }
 
     /// Where that file is.

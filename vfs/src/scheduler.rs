@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::ops::Range;
 
+use prefetch_index::order::by_numbers;
 use prefetch_index::plan;
 
 /// Number of a request, never used twice.
@@ -320,10 +321,9 @@ impl Scheduler {
 
     /// `spans` (of one planned request) joined into as few requests as possible without touching a byte that another
     /// request has; with each, the starts of the spans it carries.
-    fn uncovered(&self, archive: u32, mut spans: Vec<Range<u64>>) -> Vec<(Range<u64>, BTreeSet<u64>)> {
-        spans.sort_unstable_by_key(|span| span.start);
+    fn uncovered(&self, archive: u32, spans: Vec<Range<u64>>) -> Vec<(Range<u64>, BTreeSet<u64>)> {
         let mut joined: Vec<(Range<u64>, BTreeSet<u64>)> = Vec::new();
-        for span in spans {
+        for span in by_numbers(spans, |span| (span.start, span.end)) {
             if self.covering(archive, &span).is_some() {
                 continue;
             }

@@ -219,7 +219,11 @@ mod tests {
     #[test]
     fn bytecode_goes_with_its_source() {
         let mut tree = tree(&["p/a.py", "p/b.py", "p/__pycache__/c.cpython-312.pyc"]);
-        let paths = ["p/__pycache__/a.cpython-312.pyc", "p/__pycache__/b.cpython-312.pyc", "p/__pycache__/c.cpython-312.pyc"];
+        let paths = [
+            "p/__pycache__/a.cpython-312.pyc",
+            "p/__pycache__/b.cpython-312.pyc",
+            "p/__pycache__/c.cpython-312.pyc",
+        ];
         for (file, path) in (0u32..).zip(paths) {
             tree.add_bytecode(SITE_PACKAGES, path, PackedId { pack: 0, file });
         }

@@ -175,7 +175,11 @@ fn read_archive(dir: &Path, package: &LockPackage, base_url: Option<&str>) -> Re
 }
 
 /// Reads the local headers, and what the libraries need, from the bytes of the archive, which is `shown` in messages.
-pub(crate) fn locate_members(archive: &mut Archive, bytes: &[u8], shown: &dyn std::fmt::Display) -> Result<()> {
+pub(crate) fn locate_members(
+    archive: &mut Archive,
+    bytes: &[u8],
+    shown: &dyn std::fmt::Display,
+) -> Result<()> {
     for member in &mut archive.members {
         let broken =
             |error: &dyn std::error::Error| anyhow!("{shown}: {}: {error}; rebuild the wheel", member.path);

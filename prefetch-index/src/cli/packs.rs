@@ -76,8 +76,9 @@ fn read_members(
             let member = &index.archives[archive as usize].members[number as usize];
             let span = member.span();
             let data = bytes.get(span.start as usize..span.end as usize).unwrap_or_default();
-            let bytes = decode_member(member.method, data, member.len, member.crc32)
-                .map_err(|error| anyhow!("{}: {}: {error}; rebuild the wheel", path.display(), member.path))?;
+            let bytes = decode_member(member.method, data, member.len, member.crc32).map_err(|error| {
+                anyhow!("{}: {}: {error}; rebuild the wheel", path.display(), member.path)
+            })?;
             let kind = if member.is_shared_library() { Kind::Library } else { Kind::Plain };
             let file = PackedFile { archive, member: number, bytecode: None };
             contents.insert((archive, number), Content { file, kind, bytes });

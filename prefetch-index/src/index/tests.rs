@@ -112,7 +112,10 @@ fn contradictions_are_found() {
         (|i| i.groups[0].reads[1].range = 0..101, Err(IndexError::Read { group: 0, read: 1 })),
         (|i| i.groups[0].reads[1].range.start = 101, Err(IndexError::Read { group: 0, read: 1 })),
         (|i| i.packs[0].files[0].archive = 2, Err(IndexError::PackedFile { pack: 0, file: 0 })),
-        (|i| i.archives[0].members[1].path = "one/more.so".to_owned(), Err(IndexError::PackedFile { pack: 0, file: 0 })),
+        (
+            |i| i.archives[0].members[1].path = "one/more.so".to_owned(),
+            Err(IndexError::PackedFile { pack: 0, file: 0 }),
+        ),
         (|i| i.groups[1].pack = Some(1), Err(IndexError::GroupPack { group: 1, pack: 1 })),
         (|i| i.entries[0].groups.push(2), Err(IndexError::EntryGroup { entry: 0, group: 2 })),
     ];

@@ -1,3 +1,4 @@
+use crate::order::by_numbers;
 use std::borrow::Cow;
 
 use super::bytes::{extra_field, u32_at};
@@ -72,7 +73,7 @@ pub(super) fn name_conflicts(names: &[(&str, bool)]) -> Vec<(usize, NameProblem)
             conflicts.push((pair[0], NameProblem::FileAndFolder));
         }
     }
-    conflicts.sort_unstable_by_key(|&(i, problem)| (i, problem as u8));
+    let mut conflicts = by_numbers(conflicts, |&(i, _)| (i as u64, 0));
     conflicts.dedup_by_key(|&mut (i, _)| i);
     conflicts
 }

@@ -183,9 +183,9 @@ impl Filesystem {
     pub fn standard_library(&self) -> Option<String> {
         let state = self.shared.borrow();
         let mut archives = state.index.archives.iter();
-        archives.any(|archive| archive.install == Install::StandardLibrary).then(|| {
-            ["/lib/python", &state.index.python].concat()
-        })
+        archives
+            .any(|archive| archive.install == Install::StandardLibrary)
+            .then(|| ["/lib/python", &state.index.python].concat())
     }
 
     /// Starts prefetching: what the named entry point reads, or without a name the only entry point, or nothing when
@@ -330,7 +330,9 @@ impl Filesystem {
         match self.file(ino) {
             Some(FileId::Member(id)) => Ok(obtain_blocking(&self.shared, id)?.0),
             // Only a pack has it, and what is under way cannot arrive while the event loop stands still.
-            Some(FileId::Bytecode(_)) => Err(WheelfsError::new("bytecode is not here yet", "pending", "", None).into()),
+            Some(FileId::Bytecode(_)) => {
+                Err(WheelfsError::new("bytecode is not here yet", "pending", "", None).into())
+            }
             None => Ok(Uint8Array::new_with_length(0)),
         }
     }

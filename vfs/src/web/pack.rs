@@ -70,7 +70,10 @@ async fn bring(shared: &Shared, number: u32) -> Result<(), Failure> {
             Ok(outcome) if outcome.is_undefined() => return Ok(()),
             // The worker's words: it read the file.
             Ok(outcome) => {
-                return Err(Failure::new(&job.url, Cause::Unpacking(outcome.as_string().unwrap_or_default())));
+                return Err(Failure::new(
+                    &job.url,
+                    Cause::Unpacking(outcome.as_string().unwrap_or_default()),
+                ));
             }
             // There can be no worker here.
             Err(_) => {}
@@ -113,7 +116,12 @@ struct Given<'a> {
 impl Given<'_> {
     /// One attempt, from the file's start: a server may compress it on the way, and then its bytes cannot be asked for by
     /// number. What the decoder has already is passed over.
-    async fn transfer(&mut self, host: Option<&Host>, job: &PackJob, decoder: &mut Decoder) -> Result<(), Cause> {
+    async fn transfer(
+        &mut self,
+        host: Option<&Host>,
+        job: &PackJob,
+        decoder: &mut Decoder,
+    ) -> Result<(), Cause> {
         let manner = Manner { urgent: false, reload: false };
         let reader = match transport::whole(host, &job.url, job.len as u64, manner).await? {
             Incoming::Bytes(bytes) => {

@@ -9,6 +9,7 @@ use futures::channel::oneshot;
 use js_sys::Uint8Array;
 use prefetch_index::dylink;
 use prefetch_index::index::{Archive, Index, Member, PackedFile, bytecode_path};
+use prefetch_index::order::by_numbers;
 use prefetch_index::plan::{Budget, Line, Want, plan};
 use prefetch_index::zip::decode_member;
 
@@ -17,9 +18,7 @@ use super::host::{Host, Unpacker};
 use crate::cache::{Cache, Sized64};
 use crate::packs::{Packs, Whereabouts};
 use crate::scheduler::{Found, RequestId, Scheduler};
-use crate::tree::{
-    FileId, Ino, MemberId, Node, PackedId, SHARED_LIBRARIES, SITE_PACKAGES, Tree, root_of,
-};
+use crate::tree::{FileId, Ino, MemberId, Node, PackedId, SHARED_LIBRARIES, SITE_PACKAGES, Tree, root_of};
 
 /// The one state, shared by the exports and the transfers under way. Never borrowed across an `.await`.
 pub(crate) type Shared = Rc<RefCell<State>>;
@@ -210,8 +209,8 @@ impl State {
         match self.tree.node(ino) {
             Some(Node::Gone) => true,
             Some(Node::File(FileId::Bytecode(id))) => {
-                let kept =
-                    self.unpacked.contains_key(&FileId::Bytecode(*id)) || self.cache.contains(&FileId::Bytecode(*id));
+                let kept = self.unpacked.contains_key(&FileId::Bytecode(*id))
+                    || self.cache.contains(&FileId::Bytecode(*id));
                 !kept && matches!(self.packs.whereabouts(*id), Whereabouts::Lost | Whereabouts::Arrived)
             }
             _ => false,
@@ -312,11 +311,7 @@ impl State {
     }
 
     /// Asks for a member that Python waits for, and for what its groups will read after it.
-    pub(crate) fn demand(
-        &mut self,
-        id: MemberId,
-        span: Range<u64>,
-    ) -> oneshot::Receiver<Outcome> {
+    pub(crate) fn demand(&mut self, id: MemberId, span: Range<u64>) -> oneshot::Receiver<Outcome> {
         let (wake, woken) = oneshot::channel();
         let until = span.end;
         let request = self.scheduler.demand(id.archive, span);
@@ -375,8 +370,8 @@ impl State {
             }
         }
         let groups = visited.iter().zip(&self.index.groups).filter(|(visited, _)| **visited);
-        let mut packs: Vec<u32> = groups.filter_map(|(_, group)| group.pack).collect();
-        packs.sort_unstable();
+        let packs = groups.filter_map(|(_, group)| group.pack).collect();
+        let mut packs = by_numbers(packs, |pack| (u64::from(*pack), 0));
         packs.dedup();
         packs
     }

@@ -52,7 +52,12 @@ pub(crate) async fn request(
 }
 
 /// Asks for the whole file at `url`, of `len` bytes. Without a range, so that the server may compress it on the way.
-pub(crate) async fn whole(host: Option<&Host>, url: &str, len: u64, manner: Manner) -> Result<Incoming, Cause> {
+pub(crate) async fn whole(
+    host: Option<&Host>,
+    url: &str,
+    len: u64,
+    manner: Manner,
+) -> Result<Incoming, Cause> {
     if is_file(url) {
         return request(host, url, &(0..len), None, manner).await;
     }
