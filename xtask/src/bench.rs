@@ -21,9 +21,10 @@ pub(crate) struct Options {
     /// Downstream rate of the line in Mbit/s; 0 leaves the line as it is.
     #[arg(long, default_value = "20")]
     down: String,
-    /// Some of eager, eager-seq, naive, ranges; separated by commas, run in turn in every round.
-    #[arg(long, default_value = "eager,ranges")]
-    strategies: String,
+    /// Some of eager, eager-seq, bundle, naive, ranges, pack, pack-slim, memfs; separated by commas, run in turn in every
+    /// round.
+    #[arg(long, value_delimiter = ',', default_value = "eager,ranges,pack")]
+    strategies: Vec<String>,
     #[arg(long, default_value = "3")]
     rounds: String,
     /// Where to write the figures.
@@ -33,9 +34,7 @@ pub(crate) struct Options {
 
 pub(crate) fn run(options: &Options) -> Result<()> {
     let ready = build::run()?;
-    if options.strategies.split(',').any(|strategy| strategy == "ranges") {
-        demo::index(&ready, &options.app, &options.pyodide)?;
-    }
+    demo::indexes(&ready, &options.app, &options.pyodide, &options.strategies)?;
     step("bench: Chromium over the shaped line", || {
         let mut command = bench_command("release");
         command.args(["--app", &options.app, "--pyodide", &options.pyodide, "--rtt", &options.rtt]);
@@ -43,7 +42,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             "--down",
             &options.down,
             "--strategies",
-            &options.strategies,
+            &options.strategies.join(","),
             "--rounds",
             &options.rounds,
         ]);

@@ -1,6 +1,7 @@
 //! The bench behind `cargo xtask bench` and `cargo xtask demo`: the same page by several strategies, in turn, each time
 //! in a fresh Chromium at the far end of a shaped line.
 
+mod bundle;
 mod figures;
 mod run;
 mod table;
@@ -75,10 +76,15 @@ async fn bench(arguments: &Arguments) -> Result<(), BenchError> {
     let parts = Parts::find()?;
     let line = Line::new(arguments.rtt, arguments.down);
     let site = Site::new(&parts, &arguments.pyodide)?.tls();
+    for strategy in &arguments.strategies {
+        bundle::prepare(&parts, &arguments.pyodide, &arguments.app, strategy)?;
+    }
     let mut runs: BTreeMap<&str, Vec<Run>> = BTreeMap::new();
     let mut reference: Option<(&str, String)> = None;
     for round in 1..=arguments.rounds {
         for strategy in &arguments.strategies {
+            // What the processor alone needs.
+            let line = if strategy == "memfs" { Line::new(0, 0) } else { line };
             let run =
                 run::run(&parts, site.clone(), line, &arguments.app, strategy, &arguments.pyodide).await?;
             eprintln!("    round {round}, {strategy}: {:.1} s", run.page.total_ms / 1e3);
