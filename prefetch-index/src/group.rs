@@ -158,7 +158,12 @@ impl Run<'_> {
     fn start(&mut self, name: &str) -> u32 {
         let groups = &mut self.grouped.groups;
         let id = groups.iter().position(|group| group.name == name).unwrap_or_else(|| {
-            groups.push(Group { name: name.to_owned(), parents: Vec::new(), reads: Vec::new(), pack: None });
+            groups.push(Group {
+                name: name.to_owned(),
+                parents: Vec::new(),
+                reads: Vec::new(),
+                packs: Vec::new(),
+            });
             groups.len() - 1
         }) as u32;
         if !self.started.contains(&id) {

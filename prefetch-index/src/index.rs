@@ -114,8 +114,8 @@ pub struct Group {
     pub parents: Vec<u32>,
     /// Members in order of first access.
     pub reads: Vec<Read>,
-    /// Position in [`Index::packs`] of the pack that brings what this group reads and its parents' packs do not.
-    pub pack: Option<u32>,
+    /// Positions in [`Index::packs`] of the packs that hold what this group reads.
+    pub packs: Vec<u32>,
 }
 
 /// A stretch of one member that was read.
@@ -347,7 +347,7 @@ impl Index {
             }
         }
         for (group, number) in self.groups.iter().zip(0..) {
-            if let Some(pack) = group.pack.filter(|pack| *pack as usize >= self.packs.len()) {
+            if let Some(&pack) = group.packs.iter().find(|pack| **pack as usize >= self.packs.len()) {
                 return Err(IndexError::GroupPack { group: number, pack });
             }
         }

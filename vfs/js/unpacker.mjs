@@ -7,8 +7,12 @@
 /** @typedef {import("./wheelfs.js").Unpacker} Unpacker */
 /** @typedef {{number: number, url: string, length: number, id: Uint8Array, lengths: Float64Array}} Job */
 /** @typedef {{number: number, file: number, bytes: Uint8Array, received: number}} Unpacked */
+/** @typedef {{module: WebAssembly.Module}} Compiled */
 /** @typedef {{number: number, outcome: string | undefined}} Ended */
 /** @typedef {{emit: (file: number, bytes: Uint8Array, received: number) => void, end: (outcome: string | undefined) => void, fail: (why: unknown) => void}} Client */
+
+/** How long compiled libraries are kept after the last pack, milliseconds: until the program has loaded them. */
+const KEEP_COMPILED = 30_000;
 
 /** @implements {Unpacker} */
 export class WorkerUnpacker {
@@ -16,6 +20,11 @@ export class WorkerUnpacker {
   #module;
   /** @type {Map<number, Client>} */ #clients = new Map();
   #jobs = 0;
+  /**
+   * Libraries that the worker has compiled. An engine that shares compiled code between equal modules (V8) finds it here
+   * when the dynamic linker compiles the same bytes. @type {WebAssembly.Module[]}
+   */
+  #compiled = [];
 
   /** @param {WebAssembly.Module} module `wheelfs_bg.wasm`. */
   constructor(module) {
@@ -49,7 +58,11 @@ export class WorkerUnpacker {
     });
   }
 
-  #receive(/** @type {Unpacked | Ended} */ message) {
+  #receive(/** @type {Unpacked | Compiled | Ended} */ message) {
+    if ("module" in message) {
+      this.#compiled.push(message.module);
+      return;
+    }
     const client = this.#clients.get(message.number);
     if (!client) return;
     if ("bytes" in message) {
@@ -59,7 +72,9 @@ export class WorkerUnpacker {
     this.#clients.delete(message.number);
     client.end(message.outcome);
     // Its memory, the decoder's window most of all, is only good for packs.
-    if (this.#clients.size === 0) this.#stop();
+    if (this.#clients.size > 0) return;
+    this.#stop();
+    setTimeout(() => (this.#compiled = []), KEEP_COMPILED);
   }
 
   #fail(/** @type {unknown} */ why) {
@@ -95,9 +110,18 @@ export function serve(open, unpackHere) {
   scope.onmessage = async (/** @type {{data: WebAssembly.Module | Job}} */ { data }) => {
     if (data instanceof WebAssembly.Module) return open(data);
     const { number, url, length, id, lengths } = data;
-    const outcome = await unpackHere(url, length, id, lengths, (/** @type {number} */ file, /** @type {Uint8Array} */ bytes, /** @type {number} */ received) =>
-      scope.postMessage(/** @type {Unpacked} */ ({ number, file, bytes, received }), [bytes.buffer]),
-    );
+    /** @type {Promise<void>[]} */ const compiling = [];
+    const emit = (/** @type {number} */ file, /** @type {Uint8Array<ArrayBuffer>} */ bytes, /** @type {number} */ received) => {
+      // A module that cannot be compiled is the dynamic linker's to report.
+      if (isWasm(bytes)) compiling.push(WebAssembly.compile(bytes).then((module) => scope.postMessage({ module }), () => {}));
+      scope.postMessage(/** @type {Unpacked} */ ({ number, file, bytes, received }), [bytes.buffer]);
+    };
+    const outcome = await unpackHere(url, length, id, lengths, emit);
+    await Promise.all(compiling);
     scope.postMessage(/** @type {Ended} */ ({ number, outcome }));
   };
+}
+
+function isWasm(/** @type {Uint8Array} */ bytes) {
+  return bytes[0] === 0 && bytes[1] === 0x61 && bytes[2] === 0x73 && bytes[3] === 0x6d;
 }

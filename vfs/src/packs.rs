@@ -5,9 +5,9 @@
 
 use std::collections::HashMap;
 
-use prefetch_index::index::{Index, Pack};
+use prefetch_index::index::{Index, Pack, PackedFile};
 
-use crate::tree::{MemberId, PackedId};
+use crate::tree::{FileId, MemberId, PackedId};
 
 /// How far a pack is.
 enum Progress<W> {
@@ -17,32 +17,36 @@ enum Progress<W> {
     Failed,
 }
 
-/// Where a file of a pack is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Where a file of a pack is; the nearer, the greater.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Whereabouts {
+    /// The pack failed before it came.
+    Lost,
     /// In a pack that nobody has opened.
     Unopened,
     /// On its way.
     Coming,
     /// It has come.
     Arrived,
-    /// The pack failed before it came.
-    Lost,
 }
 
 /// See the module's description. `W`: what wakes somebody who waits.
 pub struct Packs<W> {
     packs: Vec<Progress<W>>,
-    /// Members that lie in packs as they are.
-    holding: HashMap<MemberId, PackedId>,
-    /// Sources whose bytecode lies in packs.
-    compiled: HashMap<MemberId, PackedId>,
+    /// Where each file is. In several packs, where keeping it in one would have cost its programs more requests.
+    places: HashMap<FileId, Vec<PackedId>>,
 }
 
 impl<W> Default for Packs<W> {
     fn default() -> Self {
-        Self { packs: Vec::new(), holding: HashMap::new(), compiled: HashMap::new() }
+        Self { packs: Vec::new(), places: HashMap::new() }
     }
+}
+
+/// What a file of a pack is.
+pub fn file_id(file: &PackedFile) -> FileId {
+    let member = MemberId { archive: file.archive, member: file.member };
+    if file.bytecode.is_some() { FileId::Bytecode(member) } else { FileId::Member(member) }
 }
 
 impl<W> Packs<W> {
@@ -52,26 +56,24 @@ impl<W> Packs<W> {
         for (Pack { files, .. }, pack) in index.packs.iter().zip(0..) {
             packs.packs.push(Progress::Idle);
             for (packed, file) in files.iter().zip(0..) {
-                let member = MemberId { archive: packed.archive, member: packed.member };
-                let map = if packed.bytecode.is_some() { &mut packs.compiled } else { &mut packs.holding };
-                // Where two packs hold one member, the first is shared by more programs.
-                map.entry(member).or_insert(PackedId { pack, file });
+                packs.places.entry(file_id(packed)).or_default().push(PackedId { pack, file });
             }
         }
         packs
     }
 
-    /// The file of a pack that is this member.
-    pub fn holding(&self, member: MemberId) -> Option<PackedId> {
-        self.holding.get(&member).copied()
+    /// Where a file comes from first: a pack that was opened, else one that can be. `None`: no pack brings it.
+    pub fn place(&self, file: FileId) -> Option<(PackedId, Whereabouts)> {
+        let places = self.places.get(&file)?.iter().map(|place| (*place, self.whereabouts(*place)));
+        places.filter(|(_, at)| *at != Whereabouts::Lost).max_by_key(|(_, at)| *at)
     }
 
     /// Whether a pack that was opened and has not failed makes asking for this member needless: it brings the member, or
     /// bytecode in its place.
     pub fn serves(&self, member: MemberId) -> bool {
-        let packed = self.holding.get(&member).or_else(|| self.compiled.get(&member));
-        packed
-            .is_some_and(|file| matches!(self.whereabouts(*file), Whereabouts::Coming | Whereabouts::Arrived))
+        [FileId::Member(member), FileId::Bytecode(member)]
+            .into_iter()
+            .any(|file| matches!(self.place(file), Some((_, Whereabouts::Coming | Whereabouts::Arrived))))
     }
 
     /// Where that file is.
@@ -131,7 +133,6 @@ impl<W> Packs<W> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use prefetch_index::index::PackedFile;
 
     const fn file(pack: u32, file: u32) -> PackedId {
         PackedId { pack, file }
@@ -183,11 +184,25 @@ mod tests {
     #[test]
     fn bytecode_stands_in_for_its_source_while_its_pack_lives() {
         let mut packs = packs();
-        assert_eq!((packs.holding(member(0)), packs.holding(member(1))), (Some(file(0, 0)), None));
         assert!(!packs.serves(member(1)));
         packs.open(0, 2);
         assert!(packs.serves(member(0)) && packs.serves(member(1)) && !packs.serves(member(2)));
         packs.end(0, true);
         assert!(!packs.serves(member(1)));
+    }
+
+    #[test]
+    fn a_file_of_two_packs_comes_with_the_one_that_is_nearer() {
+        let mut packs = packs();
+        let place = |packs: &Packs<char>, number| packs.place(FileId::Member(member(number)));
+        assert_eq!(place(&packs, 1), None, "only its bytecode is packed");
+        assert!(matches!(place(&packs, 0), Some((_, Whereabouts::Unopened))));
+        packs.open(1, 2);
+        assert_eq!(place(&packs, 0), Some((file(1, 0), Whereabouts::Coming)));
+        packs.open(0, 2);
+        packs.arrived(file(0, 0));
+        assert_eq!(place(&packs, 0), Some((file(0, 0), Whereabouts::Arrived)));
+        packs.end(0, true);
+        assert_eq!(place(&packs, 0), Some((file(1, 0), Whereabouts::Coming)));
     }
 }

@@ -40,8 +40,8 @@ pub struct PackedId {
 pub enum FileId {
     /// A member of an archive.
     Member(MemberId),
-    /// Bytecode, which only a pack has.
-    Bytecode(PackedId),
+    /// Bytecode of the source that the member is; only packs have it.
+    Bytecode(MemberId),
 }
 
 /// What a node is.
@@ -110,9 +110,9 @@ impl Tree {
     }
 
     /// Adds bytecode at `path` below `root`, unless there is a file already: a wheel may bring its own.
-    pub fn add_bytecode(&mut self, root: Ino, path: &str, file: PackedId) {
+    pub fn add_bytecode(&mut self, root: Ino, path: &str, source: MemberId) {
         if self.lookup(root, path).is_none() {
-            self.add_file(root, path, Node::File(FileId::Bytecode(file)));
+            self.add_file(root, path, Node::File(FileId::Bytecode(source)));
         }
     }
 
@@ -224,8 +224,8 @@ mod tests {
             "p/__pycache__/b.cpython-312.pyc",
             "p/__pycache__/c.cpython-312.pyc",
         ];
-        for (file, path) in (0u32..).zip(paths) {
-            tree.add_bytecode(SITE_PACKAGES, path, PackedId { pack: 0, file });
+        for (member, path) in (0u32..).zip(paths) {
+            tree.add_bytecode(SITE_PACKAGES, path, MemberId { archive: 0, member });
         }
         let is_bytecode = |tree: &Tree, path: &str| {
             let ino = tree.lookup(SITE_PACKAGES, path).unwrap();

@@ -75,7 +75,7 @@ pub(crate) struct Build {
     /// bytes, and nothing to compile on the page; sources are fetched when a traceback shows them
     #[arg(long)]
     pub(crate) pack: bool,
-    /// Leave out of the compiled Python: docstrings (`__doc__` is None, help() shows signatures only), columns
+    /// Leave out of the compiled Python: docstrings (`__doc__` is empty, help() shows signatures only), columns
     /// (tracebacks name lines but do not underline expressions)
     #[arg(long, value_name = "WHAT", value_delimiter = ',')]
     pub(crate) strip: Vec<Strip>,

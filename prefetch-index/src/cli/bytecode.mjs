@@ -27,16 +27,15 @@ const pyodide = await loadPyodide({
 });
 const compile = pyodide.runPython(`
 import ast
-from importlib import _bootstrap_external as external
-from _imp import source_hash
+from importlib._bootstrap_external import _code_to_hash_pyc
+from importlib.util import source_hash
 
 def strip_docstrings(tree):
+    """Empty rather than none: numpy hands them to C functions that want a string."""
     kinds = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
     for node in ast.walk(tree):
         if isinstance(node, kinds) and ast.get_docstring(node, clean=False) is not None:
-            expression = node.body.pop(0)
-            if not node.body and not isinstance(node, ast.Module):
-                node.body.append(ast.copy_location(ast.Pass(), expression))
+            node.body[0].value.value = ""
 
 def compile_source(source, name, docstrings):
     source = source.to_bytes()
@@ -48,8 +47,7 @@ def compile_source(source, name, docstrings):
         code = compile(code, name, "exec", dont_inherit=True)
     except (SyntaxError, ValueError):
         return None
-    hash = source_hash(external._RAW_MAGIC_NUMBER, source)
-    return bytes(external._code_to_hash_pyc(code, hash, False))
+    return bytes(_code_to_hash_pyc(code, source_hash(source), False))
 
 compile_source
 `, { globals: pyodide.toPy({}) });

@@ -34,22 +34,26 @@ pub(crate) fn write_packs(args: &Build, index: &mut Index, files: &[PathBuf]) ->
         let unpacked: u64 = pack.files.iter().map(|file| index.packed_len(file)).sum();
         eprintln!("{}: {} files, {unpacked} bytes as {}", path.display(), pack.files.len(), pack.len);
         let number = index.packs.len() as u32;
-        index.packs.push(pack);
-        for group in packing.groups {
-            index.groups[group as usize].pack = Some(number);
+        for group in &mut index.groups {
+            let holds = |archive, member| {
+                pack.files.iter().any(|file| (file.archive, file.member) == (archive, member))
+            };
+            if group.reads.iter().any(|read| holds(read.archive, read.member)) {
+                group.packs.push(number);
+            }
         }
+        index.packs.push(pack);
     }
     Ok(())
 }
 
-/// Named by the entry points that use it: `app.pack`; what several share by its first group.
+/// Named by the program that needs it; what several share by the first package in it: `pandas.pack`.
 fn pack_name(index: &Index, packing: &Packing) -> String {
-    let mut users =
-        index.entries.iter().filter(|entry| packing.groups.iter().any(|group| entry.groups.contains(group)));
-    let first = packing.groups.first().map_or("", |group| index.groups[*group as usize].name.as_str());
+    let mut users = packing.entries.iter().filter_map(|entry| index.entries.get(*entry as usize));
+    let archive = packing.members.first().and_then(|(archive, _)| index.archives.get(*archive as usize));
     let name = match (users.next(), users.next()) {
-        (Some(entry), None) => &entry.name,
-        _ => first,
+        (Some(entry), None) => entry.name.as_str(),
+        _ => archive.map_or("", |archive| archive.name.as_str()),
     };
     let safe = name.chars().map(|c| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' });
     let stem: String = safe.collect();

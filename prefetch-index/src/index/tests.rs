@@ -48,7 +48,7 @@ fn read(archive: u32, member: u32) -> Read {
 }
 
 fn group(name: &str, parents: &[u32], reads: Vec<Read>) -> Group {
-    Group { name: name.to_owned(), parents: parents.to_vec(), reads, pack: None }
+    Group { name: name.to_owned(), parents: parents.to_vec(), reads, packs: Vec::new() }
 }
 
 pub(crate) fn small() -> Index {
@@ -116,7 +116,7 @@ fn contradictions_are_found() {
             |i| i.archives[0].members[1].path = "one/more.so".to_owned(),
             Err(IndexError::PackedFile { pack: 0, file: 0 }),
         ),
-        (|i| i.groups[1].pack = Some(1), Err(IndexError::GroupPack { group: 1, pack: 1 })),
+        (|i| i.groups[1].packs.push(1), Err(IndexError::GroupPack { group: 1, pack: 1 })),
         (|i| i.entries[0].groups.push(2), Err(IndexError::EntryGroup { entry: 0, group: 2 })),
     ];
     for (number, (spoil, expected)) in cases.into_iter().enumerate() {

@@ -13,7 +13,7 @@ use super::transport::{self, Incoming, Manner};
 use crate::packs::Whereabouts;
 use crate::response::Body;
 use crate::scheduler::{RequestId, Send, SupplyError};
-use crate::tree::{FileId, MemberId, PackedId};
+use crate::tree::{FileId, MemberId};
 
 /// How often a request is sent again after a failure that may pass.
 const RETRIES: u32 = 3;
@@ -23,46 +23,27 @@ const FIRST_BACKOFF_MS: f64 = 150.0;
 /// Brings a file: waits until it is decoded and in the cache. Bytecode whose pack failed is `None`: Python compiles the
 /// source then.
 pub(crate) async fn obtain(shared: &Shared, id: FileId) -> Result<Option<Decoded>, Failure> {
-    let member = match id {
-        FileId::Member(member) => member,
-        FileId::Bytecode(packed) => {
-            open_pack_of(shared, packed);
-            wait_for_pack(shared, packed).await;
-            return Ok(shared.borrow_mut().cached(id));
-        }
-    };
-    let packed = {
-        let mut state = shared.borrow_mut();
-        if let Some(decoded) = state.at_hand(id) {
-            return Ok(Some(decoded));
-        }
-        state.packs.holding(member)
-    };
-    if let Some(packed) = packed {
-        open_pack_of(shared, packed);
-        wait_for_pack(shared, packed).await;
-        if let Some(decoded) = shared.borrow_mut().cached(id) {
-            return Ok(Some(decoded));
-        }
+    if let Some(decoded) = shared.borrow_mut().at_hand(id) {
+        return Ok(Some(decoded));
     }
+    wait_for_pack(shared, id).await;
+    if let Some(decoded) = shared.borrow_mut().cached(id) {
+        return Ok(Some(decoded));
+    }
+    let FileId::Member(member) = id else { return Ok(None) };
     obtain_from_wheel(shared, member).await.map(Some)
 }
 
-/// A file of a pack that nobody foresaw: what its programs read will be read next.
-fn open_pack_of(shared: &Shared, id: PackedId) {
-    let mut state = shared.borrow_mut();
-    if state.packs.whereabouts(id) == Whereabouts::Unopened {
-        state.start_groups_of_pack(id.pack);
-        drop(state);
-        pump(shared);
-    }
-}
-
-/// Resolves when the file has come, or will not.
-async fn wait_for_pack(shared: &Shared, id: PackedId) {
+/// Resolves when the file has come with a pack, or will not. A pack that nobody has foreseen is opened: what its programs
+/// read will be read next.
+async fn wait_for_pack(shared: &Shared, id: FileId) {
     let woken = {
         let mut state = shared.borrow_mut();
-        let woken = state.await_packed(id);
+        if let Some((place, Whereabouts::Unopened)) = state.packs.place(id) {
+            state.start_groups_of_pack(place.pack);
+        }
+        let place = state.packs.place(id);
+        let woken = place.and_then(|(place, _)| state.await_packed(place));
         state.stats.waits += u32::from(woken.is_some());
         woken
     };

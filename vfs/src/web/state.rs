@@ -16,7 +16,7 @@ use prefetch_index::zip::decode_member;
 use super::error::{Cause, Failure};
 use super::host::{Host, Unpacker};
 use crate::cache::{Cache, Sized64};
-use crate::packs::{Packs, Whereabouts};
+use crate::packs::{Packs, Whereabouts, file_id};
 use crate::scheduler::{Found, RequestId, Scheduler};
 use crate::tree::{FileId, Ino, MemberId, Node, PackedId, SHARED_LIBRARIES, SITE_PACKAGES, Tree, root_of};
 
@@ -127,16 +127,13 @@ impl State {
         for (archive, url) in index.archives.into_iter().zip(urls) {
             self.add_archive(archive, url);
         }
-        for (pack, number) in self.index.packs.iter().zip(0..) {
-            for (packed, file) in pack.files.iter().zip(0..) {
-                let Some(archive) = self.index.archives.get(packed.archive as usize) else { continue };
-                let member = archive.members.get(packed.member as usize);
-                let source = member.and_then(|member| archive.install_path(member));
-                let path = source.and_then(|source| bytecode_path(source, &self.index.python));
-                if let (Some(_), Some(path)) = (packed.bytecode, path) {
-                    let id = PackedId { pack: number, file };
-                    self.tree.add_bytecode(root_of(archive.install), &path, id);
-                }
+        for packed in self.index.packs.iter().flat_map(|pack| &pack.files) {
+            let FileId::Bytecode(source) = file_id(packed) else { continue };
+            let Some(archive) = self.index.archives.get(packed.archive as usize) else { continue };
+            let member = archive.members.get(packed.member as usize);
+            let path = member.and_then(|member| archive.install_path(member));
+            if let Some(path) = path.and_then(|source| bytecode_path(source, &self.index.python)) {
+                self.tree.add_bytecode(root_of(archive.install), &path, source);
             }
         }
     }
@@ -175,8 +172,9 @@ impl State {
             Node::File(FileId::Member(id)) => {
                 self.member(*id).map(|member| (member.len, member.mtime, member.executable))
             }
-            Node::File(FileId::Bytecode(id)) => {
-                self.packed(*id).map(|file| (file.bytecode.unwrap_or_default(), 0, false))
+            Node::File(bytecode) => {
+                let (place, _) = self.packs.place(*bytecode)?;
+                self.packed(place).map(|file| (file.bytecode.unwrap_or_default(), 0, false))
             }
         }
     }
@@ -208,10 +206,13 @@ impl State {
     pub(crate) fn is_lost(&self, ino: Ino) -> bool {
         match self.tree.node(ino) {
             Some(Node::Gone) => true,
-            Some(Node::File(FileId::Bytecode(id))) => {
-                let kept = self.unpacked.contains_key(&FileId::Bytecode(*id))
-                    || self.cache.contains(&FileId::Bytecode(*id));
-                !kept && matches!(self.packs.whereabouts(*id), Whereabouts::Lost | Whereabouts::Arrived)
+            Some(Node::File(id @ FileId::Bytecode(_))) => {
+                let kept = self.unpacked.contains_key(id) || self.cache.contains(id);
+                !kept
+                    && !matches!(
+                        self.packs.place(*id),
+                        Some((_, Whereabouts::Unopened | Whereabouts::Coming))
+                    )
             }
             _ => false,
         }
@@ -219,11 +220,7 @@ impl State {
 
     /// A file of a pack has come: `bytes` were checked.
     pub(crate) fn unpacked(&mut self, id: PackedId, bytes: Uint8Array) {
-        let Some(file) = self.packed(id) else { return };
-        let file_id = match file.bytecode {
-            Some(_) => FileId::Bytecode(id),
-            None => FileId::Member(MemberId { archive: file.archive, member: file.member }),
-        };
+        let Some(file_id) = self.packed(id).map(file_id) else { return };
         self.stats.members += 1;
         self.stats.decoded_bytes += u64::from(bytes.length());
         if !self.cache.contains(&file_id) {
@@ -307,7 +304,7 @@ impl State {
 
     fn groups_with(&self, pack: u32) -> Vec<u32> {
         let groups = (0..).zip(&self.index.groups);
-        groups.filter(|(_, group)| group.pack == Some(pack)).map(|(number, _)| number).collect()
+        groups.filter(|(_, group)| group.packs.contains(&pack)).map(|(number, _)| number).collect()
     }
 
     /// Asks for a member that Python waits for, and for what its groups will read after it.
@@ -358,7 +355,7 @@ impl State {
         }
     }
 
-    /// Packs of the groups and of their parents. Parents have smaller positions, and so have their packs.
+    /// Packs of the groups and of their parents, in the order of what they hold first.
     fn packs_of(&self, groups: &[u32]) -> Vec<u32> {
         let mut pending = groups.to_vec();
         let mut visited = vec![false; self.index.groups.len()];
@@ -370,7 +367,7 @@ impl State {
             }
         }
         let groups = visited.iter().zip(&self.index.groups).filter(|(visited, _)| **visited);
-        let packs = groups.filter_map(|(_, group)| group.pack).collect();
+        let packs = groups.flat_map(|(_, group)| group.packs.iter().copied()).collect();
         let mut packs = by_numbers(packs, |pack| (u64::from(*pack), 0));
         packs.dedup();
         packs
