@@ -63,7 +63,9 @@ fn too_many(index: &Index, sets: &BTreeMap<BTreeSet<u32>, Vec<(u32, u32)>>) -> O
     let crowded = (0..index.entries.len() as u32)
         .find(|entry| sets.keys().filter(|entries| entries.contains(entry)).count() > MAX_PACKS)?;
     let shared = sets.iter().filter(|(entries, _)| entries.len() > 1 && entries.contains(&crowded));
-    shared.min_by_key(|(entries, members)| bytes(members) * (entries.len() as u64 - 1)).map(|(entries, _)| entries.clone())
+    shared
+        .min_by_key(|(entries, members)| bytes(members) * (entries.len() as u64 - 1))
+        .map(|(entries, _)| entries.clone())
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
  * Runs a program of `tests/apps` through wheelfs on this page's main thread, and leaves { output, stats } in
  * `window.result`.
  *
- * ?app=NAME&packages=A,B — and `&blocking` to run it by `runPython`, where no read can suspend.
+ * ?app=NAME&packages=A,B or &index=PATH — and `&blocking` to run it by `runPython`, where no read can suspend.
  */
 const query = new URLSearchParams(location.search);
 run().then(report, (error) => report({ error: String(error?.message ?? error) }));
@@ -12,8 +12,10 @@ async function run() {
   /** @type {string[]} */
   const lines = [];
   const stdout = (/** @type {string} */ line) => lines.push(line);
-  const pyodide = await loadPyodide({ indexURL: "/pyodide/", stdout });
-  await pyodide.loadPackage((query.get("packages") ?? "").split(","));
+  const index = query.get("index") ?? undefined;
+  const pyodide = await loadPyodide({ indexURL: "/pyodide/", stdout, wheelfs: { index } });
+  const packages = query.get("packages");
+  if (packages) await pyodide.loadPackage(packages.split(","));
   const source = await (await fetch(`/tests/apps/${query.get("app")}.py`)).text();
   if (query.has("blocking")) pyodide.runPython(source);
   else await pyodide.runPythonAsync(source);
