@@ -150,7 +150,7 @@ async fn stripped_bytecode_is_smaller_and_does_the_same() -> Result<(), HarnessE
 #[tokio::test]
 async fn compiled_and_pure_packages_on_314() -> Result<(), HarnessError> {
     let app = "tests/apps/modern.py";
-    let packs = Packs::build("314.0.7", "packed", &[app], &["--stdlib"])?;
+    let packs = Packs::build("314.0.7", "packed", &[app], &["--stdlib", "--quick"])?;
     let site = packs.site().await?;
     let lazy = packs.lazy(&site, None, app).await?;
     assert_eq!((lazy.error, lazy.output), (None, packs.eager("sympy,pydantic,msgpack", app).await?));
@@ -164,7 +164,7 @@ async fn every_module_of_the_standard_library_still_imports() -> Result<(), Harn
     for (version, app, packages) in
         [("0.27.7", "tests/apps/tiny.py", "six"), ("314.0.7", "tests/apps/modern.py", "msgpack")]
     {
-        let packs = Packs::build(version, "stdlib", &[app], &["--stdlib"])?;
+        let packs = Packs::build(version, "stdlib", &[app], &["--stdlib", "--quick"])?;
         let whole = len(&packs.parts.pyodide(version)?.join("python_stdlib.zip"))?;
         assert!(len(&packs.folder.join("python_stdlib.zip"))? < whole * 7 / 10);
         let site = packs.site().await?;

@@ -28,7 +28,8 @@ pub(crate) fn write_packs(args: &Build, index: &mut Index, files: &[PathBuf]) ->
     compile(args, index, &mut contents)?;
     for packing in packings {
         let name = pack_name(index, &packing);
-        let (pack, bytes) = encode(index, &packing, &contents, &name)?;
+        let effort = if args.quick { Effort::Quick } else { Effort::Thorough };
+        let (pack, bytes) = encode(index, &packing, &contents, &name, effort)?;
         let path = args.output.join(&name);
         write_whole(&path, &bytes)?;
         let unpacked: u64 = pack.files.iter().map(|file| index.packed_len(file)).sum();
@@ -126,6 +127,7 @@ fn encode(
     packing: &Packing,
     contents: &BTreeMap<(u32, u32), Content>,
     name: &str,
+    effort: Effort,
 ) -> Result<(Pack, Vec<u8>)> {
     let contents: Vec<&Content> = packing.members.iter().filter_map(|place| contents.get(place)).collect();
     let mut digest = Sha256::new();
@@ -139,7 +141,7 @@ fn encode(
     let packed: Vec<Packed<'_>> =
         contents.iter().map(|content| Packed { kind: content.kind, bytes: &content.bytes }).collect();
     let bar = progress::step(&format!("packing {name}"), total);
-    let bytes = encode_pack(id, &packed, Effort::Thorough, &mut |done| bar.inc(done))
+    let bytes = encode_pack(id, &packed, effort, &mut |done| bar.inc(done))
         .map_err(|error| anyhow!("{name}: {error}; report this"))?;
     bar.finish_and_clear();
     let files: Vec<PackedFile> = contents.iter().map(|content| content.file).collect();
