@@ -39,6 +39,7 @@ const LAST_GASP: Duration = Duration::from_millis(50);
 pub(crate) struct Site {
     pub(crate) mounts: Vec<Mount>,
     pub(crate) caching: Caching,
+    pub(crate) isolated: bool,
     pub(crate) faults: Faults,
     pub(crate) log: Log,
 }
@@ -71,6 +72,10 @@ pub(crate) async fn respond(site: Arc<Site>, request: Request<Body>) -> Response
     headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("*"));
     headers.insert("timing-allow-origin", HeaderValue::from_static("*"));
     headers.insert("cross-origin-resource-policy", HeaderValue::from_static("cross-origin"));
+    if site.isolated {
+        headers.insert("cross-origin-opener-policy", HeaderValue::from_static("same-origin"));
+        headers.insert("cross-origin-embedder-policy", HeaderValue::from_static("require-corp"));
+    }
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(site.caching.header()));
     let len = answer.body.len();
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(len));

@@ -1,9 +1,10 @@
-//! The end-to-end harness: the parts that set-up has put on this machine, Node with JSPI, a real Chromium, and the demo
+//! The end-to-end harness: the parts that set-up has put on this machine, Node with JSPI, real browsers of three engines, and the demo
 //! site behind a slow line.
 //!
 //! Tests are in `tests/`. They need `cargo xtask build` to have run once, and fail with that advice if it has not.
 
 mod browser;
+mod engine;
 mod error;
 mod node;
 mod parts;
@@ -11,6 +12,7 @@ mod recorder;
 mod site;
 
 pub use browser::Browser;
+pub use engine::Engine;
 pub use error::HarnessError;
 pub use node::Node;
 pub use parts::Parts;
