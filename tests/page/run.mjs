@@ -2,7 +2,7 @@
  * One run of a program of `tests/apps`, on a page's main thread or in a worker.
  *
  * Query: `app=NAME`, `packages=A,B` for `loadPackage`, `index=URL`, `base=URL` of the wheels, `blocking` to run it by
- * `runPython`, where no read can suspend.
+ * `runPython`, where no read can suspend, `nojspi` to take JSPI away from an engine that has it.
  *
  * @typedef {{ output: string, stats: Record<string, number>, suspends: boolean, isolated: boolean,
  *             loaded: Record<string, string>, warnings: string[] }} Run
@@ -10,6 +10,10 @@
 
 /** @returns {Promise<Run>} */
 export async function run(/** @type {URLSearchParams} */ query) {
+  if (query.has("nojspi")) {
+    Reflect.deleteProperty(WebAssembly, "Suspending");
+    Reflect.deleteProperty(WebAssembly, "promising");
+  }
   /** @type {string[]} */ const warnings = [];
   for (const level of /** @type {const} */ (["warn", "error"])) {
     const original = console[level];
@@ -30,7 +34,7 @@ export async function run(/** @type {URLSearchParams} */ query) {
     ...(index && { wheelfs: { index } }),
   });
   const packages = (query.get("packages") ?? "").split(",").filter(Boolean);
-  if (packages.length) await pyodide.loadPackage(packages);
+  if (packages.length) await pyodide.loadPackage(packages, { messageCallback: () => {} });
   const source = await (await fetch(new URL(`apps/${query.get("app")}.py`, import.meta.url))).text();
   if (query.has("blocking")) pyodide.runPython(source);
   else await pyodide.runPythonAsync(source);

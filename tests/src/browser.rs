@@ -44,7 +44,7 @@ impl Browser {
             .connect(&format!("http://127.0.0.1:{}", driver.port))
             .await?;
         let session = client.session_id().await?.unwrap_or_default();
-        let farewell = format!("DELETE /session/{session} HTTP/1.1");
+        let farewell = driver.farewell.map_or_else(|| format!("DELETE /session/{session}"), str::to_owned);
         Ok(Browser { client, farewell, port: driver.port, _processes: driver.processes })
     }
 
@@ -92,7 +92,7 @@ impl Drop for Browser {
         let asked = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).and_then(|mut stream| {
             stream.set_read_timeout(Some(FAREWELL))?;
             stream.write_all(
-                format!("{}\r\nHost: 127.0.0.1:{}\r\nConnection: close\r\n\r\n", self.farewell, self.port).as_bytes(),
+                format!("{} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nConnection: close\r\n\r\n", self.farewell, self.port).as_bytes(),
             )?;
             stream.read_to_end(&mut Vec::new())
         });

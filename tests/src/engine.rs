@@ -28,10 +28,7 @@ const CHROMIUM_FLAGS: [&str; 12] = [
     "--ignore-certificate-errors",
 ];
 
-/// V8's JSPI, which Chromium has on by default since 137.
-const CHROMIUM_WITHOUT_JSPI: &str = "--disable-features=WebAssemblyJSPromiseIntegration";
-
-/// The same in Firefox, by default since 153.
+/// Firefox's JSPI, on by default since 153.
 const FIREFOX_JSPI: &str = "javascript.options.wasm_js_promise_integration";
 
 /// A browser engine, with JSPI as it ships or without.
@@ -39,7 +36,7 @@ const FIREFOX_JSPI: &str = "javascript.options.wasm_js_promise_integration";
 pub enum Engine {
     /// Chromium, headless.
     Chromium,
-    /// The same started without JSPI.
+    /// The same, whose pages take JSPI away before anything else: there is no switch for it.
     ChromiumWithoutJspi,
     /// Firefox ESR, headless.
     Firefox,
@@ -52,6 +49,8 @@ pub enum Engine {
 /// A driver that listens, and what must live as long as it does.
 pub(crate) struct Driver {
     pub(crate) port: u16,
+    /// The request that makes it end its browser, if it is not the end of the session.
+    pub(crate) farewell: Option<&'static str>,
     pub(crate) capabilities: Capabilities,
     pub(crate) processes: Vec<Child>,
 }
@@ -71,11 +70,15 @@ impl Engine {
         matches!(self, Engine::Chromium | Engine::Firefox)
     }
 
+    /// What the query of a page of `tests/page` has to hold.
+    pub fn query(self) -> &'static str {
+        if self == Engine::ChromiumWithoutJspi { "&nojspi" } else { "" }
+    }
+
     /// Starts the engine's driver.
     pub(crate) async fn driver(self, parts: &Parts) -> Result<Driver, HarnessError> {
         match self {
-            Engine::Chromium => chromium(parts, &[]).await,
-            Engine::ChromiumWithoutJspi => chromium(parts, &[CHROMIUM_WITHOUT_JSPI]).await,
+            Engine::Chromium | Engine::ChromiumWithoutJspi => chromium(parts).await,
             Engine::Firefox => firefox(parts, json!({})).await,
             Engine::FirefoxWithoutJspi => firefox(parts, json!({ FIREFOX_JSPI: false })).await,
             Engine::WebKit => webkit(parts).await,
@@ -83,16 +86,15 @@ impl Engine {
     }
 }
 
-async fn chromium(parts: &Parts, more: &[&str]) -> Result<Driver, HarnessError> {
+async fn chromium(parts: &Parts) -> Result<Driver, HarnessError> {
     // Port 0: chromedriver takes a free one and says which.
     let mut driver = spawn(&parts.chromedriver, &["--port=0"], |_| {})?;
     let port = said(driver.stdout.take(), "chromedriver", |line| {
         line.split_once("started successfully on port ")?.1.trim_end_matches('.').parse().ok()
     });
-    let flags: Vec<_> = CHROMIUM_FLAGS.iter().chain(more).collect();
-    let options = json!({ "binary": parts.chromium, "args": flags });
+    let options = json!({ "binary": parts.chromium, "args": CHROMIUM_FLAGS });
     let capabilities = capabilities(&[("goog:chromeOptions", options)]);
-    Ok(Driver { port: port.await?, capabilities, processes: vec![driver] })
+    Ok(Driver { port: port.await?, farewell: Some("GET /shutdown"), capabilities, processes: vec![driver] })
 }
 
 async fn firefox(parts: &Parts, preferences: Value) -> Result<Driver, HarnessError> {
@@ -102,7 +104,7 @@ async fn firefox(parts: &Parts, preferences: Value) -> Result<Driver, HarnessErr
     });
     let options = json!({ "binary": parts.firefox, "args": ["-headless"], "prefs": preferences });
     let capabilities = capabilities(&[("moz:firefoxOptions", options)]);
-    Ok(Driver { port: port.await?, capabilities, processes: vec![driver] })
+    Ok(Driver { port: port.await?, farewell: None, capabilities, processes: vec![driver] })
 }
 
 async fn webkit(parts: &Parts) -> Result<Driver, HarnessError> {
@@ -119,7 +121,7 @@ async fn webkit(parts: &Parts) -> Result<Driver, HarnessError> {
     while tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_err() {
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
-    Ok(Driver { port, capabilities: capabilities(&[]), processes: vec![driver, screen] })
+    Ok(Driver { port, farewell: None, capabilities: capabilities(&[]), processes: vec![driver, screen] })
 }
 
 fn capabilities(of_engine: &[(&str, Value)]) -> Capabilities {
