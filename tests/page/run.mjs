@@ -4,11 +4,15 @@
  * Query: `app=NAME`, `packages=A,B` for `loadPackage`, `index=URL`, `base=URL` of the wheels, `blocking` to run it by
  * `runPython`, where no read can suspend, `nojspi` to take JSPI away from an engine that has it.
  *
+ * Or `fallback=JSON` of { index, base, how, cases }: what `fallback.mjs` says of these.
+ *
  * @typedef {{ output: string, stats: Record<string, number>, suspends: boolean, isolated: boolean,
  *             loaded: Record<string, string>, warnings: string[] }} Run
  */
 
-/** @returns {Promise<Run>} */
+import { fallback } from "./fallback.mjs";
+
+/** @returns {Promise<Run | import("./fallback.mjs").Outcome[]>} */
 export async function run(/** @type {URLSearchParams} */ query) {
   if (query.has("nojspi")) {
     Reflect.deleteProperty(WebAssembly, "Suspending");
@@ -23,6 +27,11 @@ export async function run(/** @type {URLSearchParams} */ query) {
     };
   }
   const { loadPyodide } = await import(/** @type {string} */ ("/wheelfs/index.mjs"));
+  if (query.has("fallback")) {
+    const { index, base: baseUrl, how, cases } = JSON.parse(query.get("fallback") ?? "");
+    const wheelfs = how === "mount" ? {} : { index, baseUrl };
+    return fallback(await loadPyodide({ indexURL: "/pyodide/", wheelfs }), cases, how);
+  }
   /** @type {string[]} */ const lines = [];
   const stdout = (/** @type {string} */ line) => lines.push(line);
   const indexURL = "/pyodide/";

@@ -10,6 +10,7 @@ mod node;
 mod parts;
 mod recorder;
 mod site;
+mod wheel;
 
 pub use browser::Browser;
 pub use engine::Engine;
@@ -18,3 +19,4 @@ pub use node::Node;
 pub use parts::Parts;
 pub use recorder::Recorder;
 pub use site::{LineSite, Site};
+pub use wheel::{index, wheel};

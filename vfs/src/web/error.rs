@@ -64,6 +64,11 @@ impl Cause {
         }
     }
 
+    /// Whether what came is not what was asked for, although its headers say so.
+    pub(crate) fn is_about_content(&self) -> bool {
+        matches!(self, Self::Zip(_) | Self::Decode(_))
+    }
+
     fn code(&self) -> &'static str {
         match self {
             Self::Network | Self::Broken | Self::Stalled { .. } | Self::Unreadable => "unreachable",

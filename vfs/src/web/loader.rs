@@ -62,7 +62,7 @@ async fn refetch(shared: &Shared, id: MemberId) -> Result<Decoded, Failure> {
         let Ok((received, _)) = &mut outcome else { break };
         let received = std::mem::replace(received, Received::Range(Vec::new()));
         match take(shared, id, received) {
-            Err(Failure { cause: cause @ Cause::Decode(_), .. }) => {
+            Err(Failure { cause, .. }) if cause.is_about_content() => {
                 if span.is_some() {
                     warn_once(shared, &at.url, &cause);
                 }
@@ -88,13 +88,13 @@ pub(crate) fn obtain_blocking(shared: &Shared, id: MemberId) -> Result<Decoded, 
     // A second try answers what passes: a damaged transfer, a server that was busy.
     let mut outcome = attempt(Some(&at.span));
     if let Err(Failure { cause, .. }) = &outcome
-        && (cause.retries() > 0 || matches!(cause, Cause::Decode(_)))
+        && (cause.retries() > 0 || cause.is_about_content())
     {
         outcome = attempt(Some(&at.span));
     }
     match outcome {
         Err(Failure { cause, .. })
-            if (cause.is_about_ranges() || matches!(cause, Cause::Decode(_)))
+            if (cause.is_about_ranges() || cause.is_about_content())
                 && !transport::is_file(&at.url)
                 && !shared.borrow().scheduler.is_whole(id.archive) =>
         {

@@ -1,20 +1,24 @@
 //! One transfer: a range of a URL or the whole of it, chunk by chunk.
 
-use std::future::Future;
 use std::ops::Range;
-use std::pin::pin;
 
 use futures::future::{Either, select};
-use gloo_net::http::{Method, Request, Response};
 use gloo_timers::future::TimeoutFuture;
-use js_sys::{Reflect, Uint8Array};
-use wasm_bindgen::{JsCast, JsValue};
+use js_sys::{Promise, Reflect, Uint8Array};
+use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{AbortController, ReadableStreamDefaultReader, RequestCache, RequestInit};
+use web_sys::{AbortController, ReadableStreamDefaultReader, Request, RequestCache, RequestInit, Response};
 
 use super::error::Cause;
 use super::host::Host;
 use crate::response::{self, Body, Received};
+
+#[wasm_bindgen]
+extern "C" {
+    /// The same in windows, workers and Node.
+    #[wasm_bindgen(js_name = fetch)]
+    fn global_fetch(request: &Request) -> Promise;
+}
 
 /// How long a connection may bring nothing before it is given up, seconds. A phone that changes cells is silent for a
 /// few; Chromium itself waits five minutes.
@@ -51,12 +55,12 @@ pub(crate) async fn request(
         let bytes = JsFuture::from(promise).await.map_err(|_| Cause::Unreadable)?;
         return Ok(Incoming::Bytes(bytes.unchecked_into()));
     }
-    let response = fetch(Method::GET, url, span, manner).await?;
-    let content_range = response.headers().get("content-range");
+    let response = fetch("GET", url, span, manner).await?;
+    let content_range = header(&response, "content-range");
     let total = content_range.as_deref().and_then(response::parse_content_range).and_then(|(_, total)| total);
     let body = response::check(response.status(), content_range.as_deref(), span, archive_len)?;
     let stream = response.body().ok_or(Cause::Broken)?;
-    let reader = stream.get_reader().dyn_into().map_err(|_| Cause::Broken)?;
+    let reader = stream.get_reader().unchecked_into();
     Ok(Incoming::Stream(reader, body, total))
 }
 
@@ -89,8 +93,8 @@ pub(crate) async fn length(host: Option<&Host>, url: &str) -> Result<Option<u64>
         let length = JsFuture::from(promise).await.map_err(|_| Cause::Unreadable)?;
         return Ok(length.as_f64().map(|length| length as u64));
     }
-    let head = fetch(Method::HEAD, url, None, Manner { urgent: true, reload: false }).await?;
-    Ok(head.headers().get("content-length").and_then(|text| text.parse().ok()).filter(|_| head.ok()))
+    let head = fetch("HEAD", url, None, Manner { urgent: true, reload: false }).await?;
+    Ok(header(&head, "content-length").and_then(|text| text.parse().ok()).filter(|_| head.ok()))
 }
 
 /// The next piece of a body, `None` at its end.
@@ -110,15 +114,19 @@ pub(crate) fn is_file(url: &str) -> bool {
     url.starts_with("file:")
 }
 
+fn header(response: &Response, name: &str) -> Option<String> {
+    response.headers().get(name).ok().flatten()
+}
+
 /// `fetch`, with the one header that CORS lets through without a preflight: a single closed byte range.
 async fn fetch(
-    method: Method,
+    method: &str,
     url: &str,
     span: Option<&Range<u64>>,
     manner: Manner,
 ) -> Result<Response, Cause> {
     let init = RequestInit::new();
-    init.set_method(method.as_ref());
+    init.set_method(method);
     if manner.reload {
         init.set_cache(RequestCache::Reload);
     }
@@ -127,13 +135,13 @@ async fn fetch(
     let _ = Reflect::set(&init, &"priority".into(), &priority.into());
     let abort = AbortController::new().map_err(|_| Cause::Network)?;
     init.set_signal(Some(&abort.signal()));
-    let request = web_sys::Request::new_with_str_and_init(url, &init).map_err(|_| Cause::Network)?;
+    let request = Request::new_with_str_and_init(url, &init).map_err(|_| Cause::Network)?;
     if let Some(span) = span {
         let range = format!("bytes={}-{}", span.start, span.end - 1);
         request.headers().set("Range", &range).map_err(|_| Cause::Network)?;
     }
-    match patiently(Request::from(request).send()).await {
-        Some(response) => response.map_err(|_| Cause::Network),
+    match patiently(JsFuture::from(global_fetch(&request))).await {
+        Some(response) => Ok(response.map_err(|_| Cause::Network)?.unchecked_into()),
         None => {
             abort.abort();
             Err(Cause::Stalled { seconds: PATIENCE })
@@ -143,8 +151,7 @@ async fn fetch(
 
 /// What `future` resolves to, or nothing after [`PATIENCE`]. Counted in ticks of one second, so that a thread which
 /// Python kept busy does not take its own silence for the server's.
-async fn patiently<T>(future: impl Future<Output = T>) -> Option<T> {
-    let mut future = pin!(future);
+async fn patiently(mut future: JsFuture) -> Option<Result<JsValue, JsValue>> {
     for _ in 0..PATIENCE {
         match select(future, TimeoutFuture::new(1000)).await {
             Either::Left((value, _)) => return Some(value),
