@@ -1,6 +1,6 @@
 //! What servers do wrong, each on a real socket: Python gets the right bytes, or an error; and the console one line.
 
-use std::{fs, path::PathBuf};
+use std::{fs, path::PathBuf, time::Duration};
 
 use demo_site::{Entry, Fault, Line};
 use serde::Deserialize;
@@ -61,9 +61,27 @@ fn table() -> Vec<Case> {
         case("corrupt_once", Fault::Corrupt { offset: 20_000 }, 1, Quietly),
     ];
     // The length needs one request, the directory another: only the third brings the member.
-    let good = (Fault::Delay(std::time::Duration::ZERO), 2);
+    let good = (Fault::Delay(Duration::ZERO), 2);
     cases.push(Case { name: "shifted_later", faults: vec![good, (Fault::Shifted { shift: 3 }, ALWAYS)], ends: Whole });
     cases
+}
+
+impl Case {
+    /// What an engine, and where the program read, changes.
+    fn ends(&self, how: &str, engine: Option<Engine>) -> Ends {
+        match (self.name, engine) {
+            // Mounting needs two requests; otherwise the first brings the member.
+            ("shifted_later", _) if how != "mount" => Ends::Quietly,
+            // CORS hides the header, and the bytes are right.
+            ("other_content_range", Some(_)) => Ends::Quietly,
+            // Neither header tells the length.
+            ("no_content_length", Some(_)) if how == "mount" => Ends::Whole,
+            // Chromium refuses any Content-Encoding of a range, WebKitGTK ignores it where the bytes are not encoded.
+            ("gzip", Some(Engine::Chromium)) => Ends::Whole,
+            ("broken_gzip", Some(Engine::WebKit)) => Ends::Quietly,
+            _ => self.ends,
+        }
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -140,7 +158,7 @@ impl Wheels {
         Node::new(&self.parts).run("node/fallback.mjs", &[options.to_string()]).await
     }
 
-    fn check(&self, how: &str, cases: &[Case], outcomes: &[Outcome], requests: &[Entry]) {
+    fn check(&self, how: &str, engine: Option<Engine>, cases: &[Case], outcomes: &[Outcome], requests: &[Entry]) {
         let mut wrong = Vec::new();
         for (case, outcome) in cases.iter().zip(outcomes) {
             let Outcome { name, result, logged } = outcome;
@@ -149,7 +167,8 @@ impl Wheels {
             let warnings = logged.iter().filter(|line| line.contains(&path) && line.contains("whole file")).count();
             let len = fs::metadata(self.folder.join(&path[1..])).map_or(0, |metadata| metadata.len());
             let whole = requests.iter().filter(|entry| entry.path == path && entry.bytes >= len).count();
-            let fits = match case.ends {
+            let ends = case.ends(how, engine);
+            let fits = match ends {
                 Ends::Quietly => (result, logged.len()) == (&self.hash, 0),
                 Ends::Whole => (result, logged.len(), warnings, whole) == (&self.hash, 1, 1, 1),
                 Ends::Failing(code) => {
@@ -158,7 +177,7 @@ impl Wheels {
                 }
             };
             if !fits {
-                wrong.push(format!("{how} {name}: {:?}, but {result}, {logged:#?}, {whole} whole", case.ends));
+                wrong.push(format!("{how} {name}: {ends:?}, but {result}, {logged:#?}, {whole} whole"));
             }
         }
         assert_eq!(outcomes.len(), cases.len());
@@ -173,7 +192,7 @@ async fn in_node(how: &str) -> Result<(), HarnessError> {
     let wheels = Wheels::new(how, &cases)?;
     let site = wheels.serve(&cases).await?;
     let outcomes = wheels.in_node(&site, &cases, how).await?;
-    wheels.check(how, &cases, &outcomes, &site.server.log().take());
+    wheels.check(how, None, &cases, &outcomes, &site.server.log().take());
     Ok(())
 }
 
@@ -200,7 +219,7 @@ async fn a_stall() -> Result<(), HarnessError> {
     let site = wheels.serve(&cases).await?;
     let outcomes = wheels.in_node(&site, &cases, "index").await?;
     let requests = site.server.log().take();
-    wheels.check("index", &cases, &outcomes, &requests);
+    wheels.check("index", None, &cases, &outcomes, &requests);
     let mut ranges: Vec<_> = requests.into_iter().filter_map(|entry| entry.range).collect();
     ranges.sort_by_key(|range| range.start);
     assert_eq!(ranges[1].start - ranges[0].start, 5000, "{ranges:?}: not from the first byte that had not come");
@@ -224,7 +243,7 @@ async fn in_browser(engine: Engine, query: &str, how: &str) -> Result<(), Harnes
     });
     let url = format!("/tests/lazy.html?fallback={}{query}{}", escaped(&options.to_string()), engine.query());
     let outcomes: Vec<Outcome> = browser.result(&site.url(&url)).await?;
-    wheels.check(how, &cases, &outcomes, &elsewhere.server.log().take());
+    wheels.check(how, Some(engine), &cases, &outcomes, &elsewhere.server.log().take());
     Ok(())
 }
 

@@ -57,8 +57,8 @@ impl Cause {
     /// Whether the file may still be had whole, by a request without a range.
     pub(crate) fn is_about_ranges(&self) -> bool {
         match self {
-            // A server that compresses what is a part of a file already sends what no client can decode.
-            Self::Broken | Self::Supply(_) => true,
+            // A server that compresses ranges sends what Chromium refuses and nobody can decode.
+            Self::Network | Self::Broken | Self::Supply(_) => true,
             Self::Response(error) => error.is_about_ranges(),
             _ => false,
         }

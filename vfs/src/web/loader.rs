@@ -16,6 +16,8 @@ use crate::response::{Body, Received};
 use crate::scheduler::{RequestId, Send, SupplyError};
 use crate::tree::MemberId;
 
+/// What a warning says when the whole file came in the place of a range.
+const NO_RANGES: &str = "its server has no byte ranges";
 /// Wait before the first retry, milliseconds; doubled each time, with a random factor of 0.5 to 1.5.
 const FIRST_BACKOFF_MS: f64 = 150.0;
 
@@ -98,7 +100,7 @@ pub(crate) fn obtain_blocking(shared: &Shared, id: MemberId) -> Result<Decoded, 
                 && !transport::is_file(&at.url)
                 && !shared.borrow().scheduler.is_whole(id.archive) =>
         {
-            warn_once(shared, &at.url, &cause);
+            blame(shared, &at.url, &cause);
             attempt(None)
         }
         outcome => outcome,
@@ -125,7 +127,7 @@ fn take(shared: &Shared, id: MemberId, received: Received) -> Result<Decoded, Fa
             let url = state.url(id.archive).to_owned();
             let decoded = state.decode_arrived(id);
             drop(state);
-            warn_once(shared, &url, &"the server ignores byte ranges");
+            warn_once(shared, &url, &NO_RANGES);
             decoded.unwrap_or_else(|| Err(shared.borrow().failure(id, Cause::Unreadable)))
         }
     }
@@ -147,13 +149,13 @@ pub(crate) async fn insist(
         let outcome = transport::read(host.as_ref(), url, span, archive_len, manner).await;
         match outcome {
             Ok((Received::Whole(bytes), total)) => {
-                warn_once(shared, url, &"the server ignores byte ranges");
+                warn_once(shared, url, &NO_RANGES);
                 return Ok((Received::Whole(bytes), total));
             }
             Err(cause) if attempt < cause.retries() => back_off(shared, &mut attempt).await,
             Err(cause) if span.is_some() && cause.is_about_ranges() && !transport::is_file(url) => {
-                warn_once(shared, url, &cause);
-                (span, attempt) = (None, 0);
+                blame(shared, url, &cause);
+                (span, attempt) = (None, cause.retries());
             }
             outcome => return outcome,
         }
@@ -166,6 +168,14 @@ async fn back_off(shared: &Shared, attempt: &mut u32) {
     *attempt += 1;
     shared.borrow_mut().stats.retries += 1;
     TimeoutFuture::new(wait as u32).await;
+}
+
+/// Warns of the cause for asking for a whole file. Not where no answer came: that may be no fault of the ranges, and
+/// whether the whole file comes is to be seen.
+fn blame(shared: &Shared, url: &str, cause: &Cause) {
+    if !matches!(cause, Cause::Network) {
+        warn_once(shared, url, cause);
+    }
 }
 
 /// Says that a file is downloaded whole, unless that was said of it before. Whether it said so.
@@ -226,8 +236,8 @@ async fn run(shared: &Shared, send: &Send) {
                 if whole || transport::is_file(&url) || !cause.is_about_ranges() {
                     break cause;
                 }
-                warn_once(shared, &url, &cause);
-                (attempt, whole) = (0, true);
+                blame(shared, &url, &cause);
+                (attempt, whole) = (cause.retries(), true);
             }
             Ok(()) | Err(Stop::Gone) => return,
         }
@@ -289,7 +299,7 @@ fn become_whole(shared: &Shared, send: &Send, len: u64) -> Result<(), SupplyErro
     }
     let url = state.url(send.archive).to_owned();
     drop(state);
-    warn_once(shared, &url, &"the server ignores byte ranges");
+    warn_once(shared, &url, &NO_RANGES);
     Ok(())
 }
 
