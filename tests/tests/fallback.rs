@@ -271,3 +271,44 @@ async fn in_a_page_without_suspending() -> Result<(), HarnessError> {
 async fn in_a_worker_without_suspending() -> Result<(), HarnessError> {
     in_browser(Engine::WebKit, "&worker", "blocking").await
 }
+
+/// A window reads synchronous answers as text, where a byte order mark is not text.
+#[tokio::test]
+async fn byte_order_marks_are_bytes() -> Result<(), HarnessError> {
+    let parts = Parts::find()?;
+    let folder = Parts::root().join("target/test-index/fallback/marks");
+    fs::create_dir_all(&folder)?;
+    let marks: [(&str, &[u8]); 5] = [
+        ("utf8", b"\xEF\xBB\xBF"),
+        ("utf16be", b"\xFE\xFF"),
+        ("utf16le", b"\xFF\xFE"),
+        ("twice", b"\xEF\xBB\xBF\xEF\xBB\xBF"),
+        ("alone", b""),
+    ];
+    let every_byte: Vec<u8> = (0..=255).collect();
+    let mut hashes = Vec::new();
+    for (name, mark) in marks {
+        let data = if mark.is_empty() { b"\xFF\xFE".to_vec() } else { [mark, &every_byte].concat() };
+        hashes.push((name, Sha256::digest(&data).iter().map(|byte| format!("{byte:02x}")).collect::<String>()));
+        let members = [(format!("{name}/data.bin"), data)];
+        wheelfs_tests::wheel(&folder.join(file_name(name)), &members, CompressionMethod::Stored)?;
+    }
+    wheelfs_tests::index(&folder, &marks.map(|(name, _)| file_name(name)))?;
+    let site = Site::new(&parts, "0.27.7")?
+        .mount("/tests", &Parts::root().join("tests/page"))
+        .mount("/marks", &folder)
+        .start(Line::new(0, 0))
+        .await?;
+    let cases: Vec<_> = marks.iter().map(|(name, _)| json!({ "name": name, "url": "" })).collect();
+    let options = json!({ "index": "/marks/wheelfs.idx", "base": "/marks/", "how": "blocking", "cases": cases });
+    for engine in [Engine::Chromium, Engine::Firefox, Engine::WebKit] {
+        let browser = Browser::of(&parts, engine).await?;
+        for context in ["", "&worker"] {
+            let url = format!("/tests/lazy.html?fallback={}{context}", escaped(&options.to_string()));
+            let outcomes: Vec<Outcome> = browser.result(&site.url(&url)).await?;
+            let read: Vec<_> = outcomes.iter().map(|outcome| (&*outcome.name, outcome.result.clone())).collect();
+            assert_eq!(read, hashes, "{engine:?}{context}");
+        }
+    }
+    Ok(())
+}
