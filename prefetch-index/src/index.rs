@@ -181,16 +181,15 @@ impl Member {
 
     /// Whether the name is that of a shared library: `.so`, or `.so.1.2` (Pyodide's `SHAREDLIB_REGEX`).
     pub fn is_shared_library(&self) -> bool {
-        let name = self.path.rsplit('/').next().unwrap_or_default();
-        name.match_indices(".so").any(|(at, _)| {
-            name[at + 3..].split('.').enumerate().all(|(i, part)| {
-                if i == 0 {
-                    part.is_empty()
-                } else {
-                    !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit())
-                }
-            })
-        })
+        let mut name = self.path.rsplit('/').next().unwrap_or_default();
+        while !name.ends_with(".so") {
+            let Some((rest, number)) = name.rsplit_once('.') else { return false };
+            if number.is_empty() || !number.bytes().all(|byte| byte.is_ascii_digit()) {
+                return false;
+            }
+            name = rest;
+        }
+        true
     }
 }
 

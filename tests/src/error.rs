@@ -55,11 +55,11 @@ pub enum HarnessError {
         /// What it said.
         message: String,
     },
-    /// Chromium would not start.
-    #[error("chromedriver gave no session: {0}")]
+    /// A browser would not start.
+    #[error("the driver gave no session: {0}")]
     Session(Box<NewSessionError>),
-    /// Chromium would not do what it was told.
-    #[error("chromedriver: {0}")]
+    /// A browser would not do what it was told.
+    #[error("the driver: {0}")]
     Command(Box<CmdError>),
     /// The machine.
     #[error(transparent)]

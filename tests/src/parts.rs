@@ -17,10 +17,18 @@ pub struct Parts {
     pub node: PathBuf,
     /// The folder of npm packages: binaryen, typescript, `pyodide-VERSION`.
     pub node_modules: PathBuf,
-    /// The browser.
+    /// Google's engine.
     pub chromium: PathBuf,
     /// Its driver.
     pub chromedriver: PathBuf,
+    /// Mozilla's engine.
+    pub firefox: PathBuf,
+    /// Its driver.
+    pub geckodriver: PathBuf,
+    /// The driver of Apple's engine, which starts the browser that comes with it.
+    pub webkitdriver: PathBuf,
+    /// The X server that browser draws on.
+    pub xvfb: PathBuf,
     /// Pyodide version → a folder as a site serves it.
     pub pyodide: BTreeMap<String, PathBuf>,
 }
@@ -38,7 +46,7 @@ impl Parts {
         Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."))
     }
 
-    /// The distribution folder of one version: `0.27.7` or `314.0.7`.
+    /// The distribution folder of one version, `0.27.7` for example.
     pub fn pyodide(&self, version: &str) -> Result<&Path, HarnessError> {
         self.pyodide
             .get(version)

@@ -41,6 +41,11 @@ impl Site {
         Site { server: self.server.tls() }
     }
 
+    /// As documents that are cross-origin isolated, which have `SharedArrayBuffer`.
+    pub fn isolated(self) -> Site {
+        Site { server: self.server.isolated() }
+    }
+
     /// Starts it at the far end of a line; `Line::new(0, 0)` is no distance at all.
     pub async fn start(self, line: Line) -> Result<LineSite, HarnessError> {
         let server = self.server.start().await?;

@@ -198,3 +198,13 @@ async fn site_packages_stays_writable() -> Result<(), HarnessError> {
     assert_eq!((lazy.error, lazy.output.as_str()), (None, "True"));
     Ok(())
 }
+
+#[tokio::test]
+async fn the_standard_library_finds_lazy_packages() -> Result<(), HarnessError> {
+    let setting = Setting::new("0.27.7")?;
+    let app = "tests/apps/packages.py";
+    let eager = setting.eager("pandas", app).await?;
+    let lazy = setting.lazy(json!({ "packages": ["pandas"] }), app).await?;
+    assert_eq!((lazy.error, lazy.output), (None, eager));
+    Ok(())
+}

@@ -90,11 +90,13 @@ export class Backend {
 
   /** Paths of the libraries that the library `node` needs. */
   needed(/** @type {any} */ node) {
+    return node?.wheelfs ? this.paths(this.#filesystem.needed(node.wheelfs.ino)) : [];
+  }
+
+  /** Absolute paths of rows of two: inode of the root, path below it. */
+  paths(/** @type {any[]} */ rows) {
     /** @type {string[]} */ const paths = [];
-    if (node?.wheelfs) {
-      const rows = this.#filesystem.needed(node.wheelfs.ino);
-      for (let i = 0; i < rows.length; i += 2) paths.push(`${this.roots[rows[i]]}/${rows[i + 1]}`);
-    }
+    for (let i = 0; i < rows.length; i += 2) paths.push(`${this.roots[rows[i]]}/${rows[i + 1]}`);
     return paths;
   }
 

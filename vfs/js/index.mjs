@@ -5,6 +5,7 @@
  * @module wheelfs
  */
 
+import { Ahead } from "./ahead.mjs";
 import { Backend } from "./backend.mjs";
 import { Bridge, canSuspend } from "./bridge.mjs";
 import { WheelfsError } from "./error.mjs";
@@ -115,14 +116,18 @@ export async function loadPyodide(options = {}) {
   };
   refresh();
 
-  const manager = new Packages(pyodide, files, base, refresh);
+  const ahead = canSuspend ? undefined : new Ahead(pyodide, files, bridge);
+  const manager = new Packages(pyodide, files, base, refresh, ahead);
   pyodide.loadPackage = manager.loadPackage.bind(manager);
   pyodide.loadPackagesFromImports = manager.loadPackagesFromImports.bind(manager);
   /** @type {Wheelfs} */
   pyodide.wheelfs = {
     suspends: canSuspend,
     stats: () => files.stats(),
-    prefetch: (names) => files.prefetch(names),
+    async prefetch(names) {
+      const brought = files.prefetch(names);
+      await (ahead ? ahead.load(brought) : brought);
+    },
     mount: (url) => manager.mount(toUrl(url)),
     trace: () =>
       trace.text({

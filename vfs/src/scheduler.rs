@@ -255,18 +255,27 @@ impl Scheduler {
     /// first byte. Returns the requests it replaces, whose transfers are to be stopped.
     pub fn became_whole(&mut self, id: RequestId, len: u64) -> Vec<RequestId> {
         let Some(archive) = self.requests.get(&id).map(|request| request.archive) else { return Vec::new() };
-        let of_archive: Vec<_> = self.starts(archive).values().copied().collect();
-        let unread =
-            of_archive.iter().filter_map(|id| self.requests.get(id)).flat_map(|r| r.unread.clone()).collect();
-        for id in &of_archive {
-            self.remove(*id);
-        }
-        self.insert_as(id, archive, 0..len, unread);
+        let mut replaced = self.replace_all(archive, id, len);
+        replaced.retain(|other| *other != id);
+        replaced
+    }
+
+    /// Takes over a whole archive that was fetched for another reason. Returns its request, and those it replaces, whose
+    /// transfers are to be stopped.
+    pub fn adopt_whole(&mut self, archive: u32, bytes: Vec<u8>) -> (RequestId, Vec<RequestId>) {
+        let id = self.next_id;
+        self.next_id += 1;
+        let replaced = self.replace_all(archive, id, bytes.len() as u64);
         if let Some(request) = self.requests.get_mut(&id) {
-            request.state = State::Sent { urgent: true };
-            request.keep = true;
+            request.data = bytes;
+            request.state = State::Complete;
         }
-        of_archive.into_iter().filter(|other| *other != id).collect()
+        (id, replaced)
+    }
+
+    /// Whether `archive` is here, or on its way, as a whole.
+    pub fn is_whole(&self, archive: u32) -> bool {
+        self.starts(archive).values().any(|id| self.requests.get(id).is_some_and(|request| request.keep))
     }
 
     /// A planned or demanded span has been read and need not be kept.
@@ -277,6 +286,22 @@ impl Scheduler {
         if request.is_done_with() {
             self.remove(id);
         }
+    }
+
+    /// Puts a request for all `len` bytes in the place of every request of `archive`; returns those.
+    fn replace_all(&mut self, archive: u32, id: RequestId, len: u64) -> Vec<RequestId> {
+        let replaced: Vec<_> = self.starts(archive).values().copied().collect();
+        let unread =
+            replaced.iter().filter_map(|id| self.requests.get(id)).flat_map(|r| r.unread.clone()).collect();
+        for id in &replaced {
+            self.remove(*id);
+        }
+        self.insert_as(id, archive, 0..len, unread);
+        if let Some(request) = self.requests.get_mut(&id) {
+            request.state = State::Sent { urgent: true };
+            request.keep = true;
+        }
+        replaced
     }
 
     fn starts(&self, archive: u32) -> &BTreeMap<u64, RequestId> {

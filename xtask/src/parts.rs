@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
-use crate::cache;
+use crate::{browser::Browsers, cache};
 
 /// The text of `parts.toml`; hashed into the stamps, so that a changed pin is fetched again.
 pub(crate) const PINS: &str = include_str!("../parts.toml");
@@ -13,7 +13,7 @@ pub(crate) const PINS: &str = include_str!("../parts.toml");
 #[derive(Deserialize)]
 pub(crate) struct Pins {
     pub(crate) bundle: Bundle,
-    pub(crate) wheels: Wheels,
+    pub(crate) wheels: Vec<Wheels>,
 }
 
 /// A wheel that carries a distribution's wheels.
@@ -41,6 +41,9 @@ pub(crate) struct Wheel {
     pub(crate) version: String,
     pub(crate) file_name: String,
     pub(crate) sha256: String,
+    /// For the lock file, where it has no such package.
+    #[serde(default)]
+    pub(crate) depends: Vec<String>,
 }
 
 pub(crate) fn pins() -> Result<Pins> {
@@ -54,8 +57,8 @@ pub(crate) struct Places {
     pub(crate) node: PathBuf,
     /// The folder of npm packages: binaryen, typescript, …
     pub(crate) node_modules: PathBuf,
-    pub(crate) chromium: PathBuf,
-    pub(crate) chromedriver: PathBuf,
+    #[serde(flatten)]
+    pub(crate) browsers: Browsers,
     /// Pyodide version → a folder as a site serves it: runtime, lock file, wheels, and `.br` beside what compresses.
     pub(crate) pyodide: BTreeMap<String, PathBuf>,
 }

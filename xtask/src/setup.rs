@@ -26,7 +26,8 @@ pub(crate) fn run() -> Result<Ready> {
     let toolchain = step("wasm toolchain: a Rust with wasm32-unknown-unknown", toolchain::install)?;
     let node_modules =
         step("npm: Node 26, binaryen, TypeScript, Pyodide's runtimes", || npm::install(&cache))?;
-    let (chromium, chromedriver) = step("browser: Chromium and chromedriver", browser::install)?;
+    let browsers =
+        step("browsers: Chromium, Firefox, WebKitGTK and their drivers", || browser::install(&cache))?;
     let mut pyodide = BTreeMap::new();
     let version = pins.bundle.pyodide.clone();
     pyodide.insert(
@@ -35,14 +36,16 @@ pub(crate) fn run() -> Result<Ready> {
             distribution::from_bundle(&cache, &node_modules, &pins.bundle)
         })?,
     );
-    let version = pins.wheels.pyodide.clone();
-    pyodide.insert(
-        version.clone(),
-        step(&format!("Pyodide {version}: wheels from PyPI; brotli"), || {
-            distribution::from_wheels(&cache, &node_modules, &pins.wheels)
-        })?,
-    );
-    let places = Places { node: npm::node(&node_modules)?, node_modules, chromium, chromedriver, pyodide };
+    for wheels in &pins.wheels {
+        let version = wheels.pyodide.clone();
+        pyodide.insert(
+            version.clone(),
+            step(&format!("Pyodide {version}: wheels from PyPI; brotli"), || {
+                distribution::from_wheels(&cache, &node_modules, wheels)
+            })?,
+        );
+    }
+    let places = Places { node: npm::node(&node_modules)?, node_modules, browsers, pyodide };
     places.write()?;
     Ok(Ready { places, toolchain })
 }

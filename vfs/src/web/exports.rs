@@ -205,14 +205,16 @@ impl Filesystem {
         }
     }
 
-    /// Brings what the named groups or entry points read; without names, all of them. Resolves when it is here.
+    /// Brings what the named groups or entry points read; without names, all of them. Resolves when it is here, to the
+    /// libraries among it, two values each: inode of the root, path below it.
     pub fn prefetch(&self, names: Option<Vec<String>>) -> Promise {
-        let groups = self.groups(names);
-        let shared = self.shared.clone();
-        future_to_promise(async move {
-            loader::prefetch(&shared, &groups?).await?;
-            Ok(JsValue::UNDEFINED)
-        })
+        self.bring(self.groups(names))
+    }
+
+    /// The same for what code that imports these modules will read, as far as the index knows.
+    #[wasm_bindgen(js_name = prefetchImports)]
+    pub fn prefetch_imports(&self, imports: Vec<String>) -> Promise {
+        self.bring(Ok(self.shared.borrow().foreseen(&imports)))
     }
 
     /// Changes how many prefetch requests may be under way.
@@ -346,12 +348,7 @@ impl Filesystem {
 
     /// The libraries a library needs, two values each: inode of the root, path below it.
     pub fn needed(&self, ino: Ino) -> Array {
-        let out = Array::new();
-        for (root, path) in self.shared.borrow_mut().needed(ino) {
-            out.push(&root.into());
-            out.push(&path.into());
-        }
-        out
+        rows(self.shared.borrow_mut().needed(ino))
     }
 
     /// Counters.
@@ -370,6 +367,16 @@ impl Filesystem {
             ("waitingBytes", (state.scheduler.held() as f64).into()),
         ])
         .unchecked_into()
+    }
+
+    fn bring(&self, groups: Result<Vec<u32>, JsValue>) -> Promise {
+        let shared = self.shared.clone();
+        future_to_promise(async move {
+            let groups = groups?;
+            loader::prefetch(&shared, &groups).await?;
+            let libraries = rows(shared.borrow().libraries(&groups));
+            Ok(libraries.into())
+        })
     }
 
     /// Groups by the names of entry points and groups; all of them without names. An unknown name is an error.
@@ -403,6 +410,16 @@ impl Filesystem {
 /// `url` against `base`; an URL that cannot be parsed stays as it is and fails, named, when it is fetched.
 fn absolute(url: &str, base: &str) -> String {
     web_sys::Url::new_with_base(url, base).map_or_else(|_| url.to_owned(), |url| url.href())
+}
+
+/// Two values each: inode of the root, path below it.
+fn rows(paths: Vec<(Ino, String)>) -> Array {
+    let out = Array::new();
+    for (root, path) in paths {
+        out.push(&root.into());
+        out.push(&path.into());
+    }
+    out
 }
 
 fn object(fields: &[(&str, JsValue)]) -> JsValue {

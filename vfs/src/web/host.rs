@@ -11,8 +11,15 @@ export interface Host {
   readFile(url: string, start: number, end: number): Promise<Uint8Array>;
   /** Length of a `file:` URL in bytes. */
   fileLength(url: string): Promise<number>;
-  /** Bytes `start..end` of any URL, without returning to the event loop. */
-  readBlocking(url: string, start: number, end: number): Uint8Array;
+  /** Bytes `start..end` of any URL, or all of them, without returning to the event loop. */
+  readBlocking(url: string, start?: number, end?: number): HostResponse;
+}
+
+/** What `Host.readBlocking` was answered; a file is answered like a good server's. */
+export interface HostResponse {
+  status: number;
+  contentRange?: string;
+  body: Uint8Array;
 }
 
 /** Unpacks packs on another thread: see `vfs/js/unpacker.mjs`. */
@@ -53,7 +60,25 @@ extern "C" {
     pub(crate) fn file_length(this: &Host, url: &str) -> Result<Promise, JsValue>;
 
     #[wasm_bindgen(method, catch, js_name = readBlocking)]
-    pub(crate) fn read_blocking(this: &Host, url: &str, start: f64, end: f64) -> Result<Uint8Array, JsValue>;
+    pub(crate) fn read_blocking(
+        this: &Host,
+        url: &str,
+        start: Option<f64>,
+        end: Option<f64>,
+    ) -> Result<HostResponse, JsValue>;
+
+    /// See the TypeScript interface above.
+    #[wasm_bindgen(typescript_type = "HostResponse")]
+    pub type HostResponse;
+
+    #[wasm_bindgen(method, getter)]
+    pub(crate) fn status(this: &HostResponse) -> u16;
+
+    #[wasm_bindgen(method, getter, js_name = contentRange)]
+    pub(crate) fn content_range(this: &HostResponse) -> Option<String>;
+
+    #[wasm_bindgen(method, getter)]
+    pub(crate) fn body(this: &HostResponse) -> Uint8Array;
 
     /// See the TypeScript interface above.
     #[wasm_bindgen(typescript_type = "Unpacker")]

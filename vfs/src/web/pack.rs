@@ -27,8 +27,6 @@ struct PackJob {
 const STEP: usize = 256 << 10;
 /// How long decoding may keep a thread that has other work, in milliseconds: half a frame.
 const SLICE_MS: f64 = 8.0;
-/// How often a broken transfer is begun again.
-const RETRIES: u32 = 2;
 
 /// Brings a pack and hands out its files as they come.
 pub(crate) async fn open(shared: Shared, pack: u32) {
@@ -94,7 +92,7 @@ async fn unpack(host: Option<&Host>, job: &PackJob, emit: &Function, slice_ms: f
     let mut attempt = 0;
     loop {
         match given.transfer(host, job, &mut decoder).await {
-            Err(cause) if cause.is_transient() && attempt < RETRIES => attempt += 1,
+            Err(cause) if attempt < cause.retries() => attempt += 1,
             Err(cause) => return Err(cause),
             Ok(()) => return Ok(decoder.finish()?),
         }
@@ -123,13 +121,16 @@ impl Given<'_> {
         decoder: &mut Decoder,
     ) -> Result<(), Cause> {
         let manner = Manner { urgent: false, reload: false };
-        let reader = match transport::whole(host, &job.url, job.len as u64, manner).await? {
+        // A file of Node's is read by a range; from a server without one, so that it may compress the file on the way.
+        let span = 0..job.len as u64;
+        let span = transport::is_file(&job.url).then_some(&span);
+        let reader = match transport::request(host, &job.url, span, None, manner).await? {
             Incoming::Bytes(bytes) => {
                 self.received += u64::from(bytes.length());
                 decoder.supply(&bytes.to_vec());
                 return self.decode(decoder).await;
             }
-            Incoming::Stream(reader, _) => reader,
+            Incoming::Stream(reader, ..) => reader,
         };
         let mut passed = 0;
         self.began = now();

@@ -71,8 +71,8 @@ pub(crate) struct State {
     pub(crate) packs: Packs<oneshot::Sender<Outcome>>,
     /// Why the last wait for a member ended without its bytes; taken by whoever reports it to Python.
     pub(crate) failures: HashMap<MemberId, Failure>,
-    /// Archives whose server has no ranges, so that the warning comes once.
-    pub(crate) without_ranges: HashSet<u32>,
+    /// URLs of archives whose server does not do ranges, so that the warning comes once.
+    pub(crate) without_ranges: HashSet<String>,
     /// Files that came with a pack and nobody has read yet. They are not the cache's to drop: they came to be read.
     unpacked: HashMap<FileId, Decoded>,
     cache: Cache<FileId, Decoded>,
@@ -371,6 +371,36 @@ impl State {
         let mut packs = by_numbers(packs, |pack| (u64::from(*pack), 0));
         packs.dedup();
         packs
+    }
+
+    /// Groups that code which imports these top-level modules will read, and those already started: empty when none is foreseen.
+    pub(crate) fn foreseen(&self, imports: &[String]) -> Vec<u32> {
+        let mut groups = Vec::new();
+        for (group, number) in self.index.groups.iter().zip(0..) {
+            let top = group.name.split('.').next().unwrap_or_default();
+            if imports.iter().any(|import| import == top) {
+                groups.push(number);
+            }
+        }
+        if !groups.is_empty() {
+            groups.extend(&self.started);
+        }
+        groups
+    }
+
+    /// The libraries that these groups read, in access order, as (root, path below it).
+    pub(crate) fn libraries(&self, groups: &[u32]) -> Vec<(Ino, String)> {
+        let mut libraries = Vec::new();
+        for read in self.index.access_order(groups) {
+            let archive = &self.index.archives[read.archive as usize];
+            if let Some(member) = self.index.member(read)
+                && member.is_shared_library()
+                && let Some(path) = archive.install_path(member)
+            {
+                libraries.push((root_of(archive.install), path.to_owned()));
+            }
+        }
+        libraries
     }
 
     /// Everything of these groups that has not arrived: what to wait for so that they can run without the network.
