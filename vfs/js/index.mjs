@@ -74,7 +74,7 @@ export async function loadPyodide(options = {}) {
   const pyodide = await original({
     ...rest,
     ...interceptor(version, bridge, indexURL),
-    indexURL: node ? options.indexURL ?? fileFolder(indexURL) : indexURL,
+    indexURL: node ? fileFolder(indexURL) : indexURL,
     async fsInit(/** @type {any} */ FS, /** @type {{sitePackages: string}} */ info) {
       line.open();
       const opened = await filesystem;
