@@ -5,6 +5,7 @@
 
 mod browser;
 mod error;
+mod jupyterlite;
 mod node;
 mod parts;
 mod recorder;
@@ -12,6 +13,7 @@ mod site;
 
 pub use browser::Browser;
 pub use error::HarnessError;
+pub use jupyterlite::{Lite, LitePage};
 pub use node::Node;
 pub use parts::Parts;
 pub use recorder::Recorder;

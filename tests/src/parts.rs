@@ -23,6 +23,10 @@ pub struct Parts {
     pub chromedriver: PathBuf,
     /// Pyodide version → a folder as a site serves it.
     pub pyodide: BTreeMap<String, PathBuf>,
+    /// JupyterLite version → a Python that has it.
+    pub jupyterlite: BTreeMap<String, PathBuf>,
+    /// Folder of wheels that a JupyterLite site carries itself.
+    pub site_wheels: PathBuf,
 }
 
 impl Parts {
@@ -44,6 +48,21 @@ impl Parts {
             .get(version)
             .map(PathBuf::as_path)
             .ok_or_else(|| HarnessError::NoPyodide(version.to_owned()))
+    }
+
+    /// A Python with JupyterLite 0.8 or 0.6.
+    pub fn jupyterlite(&self, version: &str) -> Result<&Path, HarnessError> {
+        self.jupyterlite
+            .get(version)
+            .map(PathBuf::as_path)
+            .ok_or_else(|| HarnessError::NoJupyterLite(version.to_owned()))
+    }
+
+    /// The wheel of the JupyterLite addon.
+    pub fn addon(&self) -> Result<PathBuf, HarnessError> {
+        let folder = built("target/pypi")?;
+        let first = fs::read_dir(&folder)?.next().transpose()?;
+        first.map(|entry| entry.path()).ok_or(HarnessError::Missing(folder))
     }
 
     /// The npm package as built: `index.mjs`, `wheelfs_bg.wasm`, …

@@ -1,10 +1,10 @@
-//! `cargo xtask build`: the npm package and the command line.
+//! `cargo xtask build`: the npm package, the command line and the JupyterLite addon.
 
 use std::process::Command;
 
 use anyhow::Result;
 
-use crate::{bundle, cache, package, setup, setup::Ready, step, step::step, typescript, wasm};
+use crate::{addon, bundle, cache, package, setup, setup::Ready, step, step::step, typescript, wasm};
 
 pub(crate) fn run() -> Result<Ready> {
     let ready = setup::run()?;
@@ -32,6 +32,15 @@ pub(crate) fn run() -> Result<Ready> {
         // Scripts rely on this path, so a CARGO_TARGET_DIR of the caller does not move it.
         cargo.args(["--package", "prefetch-index", "--target-dir"]).arg(&target);
         step::run(&mut cargo)
+    })?;
+    step("JupyterLite addon: a wheel", || {
+        let wheel = addon::wheel(
+            &ready.places,
+            &target.join("site/wheelfs"),
+            &target.join("release/prefetch-index"),
+        )?;
+        eprintln!("    {}", wheel.strip_prefix(cache::root()).unwrap_or(&wheel).display());
+        Ok(())
     })?;
     Ok(ready)
 }

@@ -4,6 +4,7 @@
 //! registry through that registry's own client, is checked against a pinned hash, and is kept in a cache outside the
 //! clone, so that a second run starts in seconds.
 
+mod addon;
 mod apt;
 mod bench;
 mod browser;

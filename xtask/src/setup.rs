@@ -11,9 +11,16 @@ use anyhow::{Context, Result};
 use crate::{
     apt, browser, cache, distribution, npm,
     parts::{self, Places},
+    pip,
     step::{self, step},
     toolchain::{self, Toolchain},
 };
+
+/// JupyterLite for Pyodide 314 and for 0.27, and what each needs, by SHA-256.
+const JUPYTERLITE: [(&str, &str); 2] = [
+    ("0.8", include_str!("../python/jupyterlite-0.8.txt")),
+    ("0.6", include_str!("../python/jupyterlite-0.6.txt")),
+];
 
 pub(crate) struct Ready {
     pub(crate) places: Places,
@@ -42,7 +49,19 @@ pub(crate) fn run() -> Result<Ready> {
             distribution::from_wheels(&cache, &node_modules, &pins.wheels)
         })?,
     );
-    let places = Places { node: npm::node(&node_modules)?, node_modules, chromium, chromedriver, pyodide };
+    let site_wheels =
+        step("JupyterLite: wheels for its sites", || pip::download_pure(&pins.site_wheels, &cache))?;
+    let jupyterlite = step("JupyterLite: 0.8 and 0.6", || {
+        JUPYTERLITE
+            .iter()
+            .map(|(version, pins)| {
+                let name = format!("jupyterlite-{version}");
+                Ok(((*version).to_owned(), pip::environment(&cache, &name, pins)?))
+            })
+            .collect::<Result<_>>()
+    })?;
+    let node = npm::node(&node_modules)?;
+    let places = Places { node, node_modules, chromium, chromedriver, pyodide, jupyterlite, site_wheels };
     places.write()?;
     Ok(Ready { places, toolchain })
 }
