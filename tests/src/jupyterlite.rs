@@ -146,6 +146,14 @@ impl LitePage<'_> {
         Ok(reply["output"].as_str().unwrap_or_default().to_owned())
     }
 
+    /// Runs the same cell in several kernels at once; returns what each shows.
+    pub async fn run_in_all(&self, names: &[&str], code: &str) -> Result<Vec<String>, HarnessError> {
+        let all = format!("Promise.all({}.map((name) => lite.run(name, {})))", json!(names), json!(code));
+        let replies = self.wait(&all).await?;
+        let shown = |reply: &Value| reply["output"].as_str().unwrap_or_default().to_owned();
+        Ok(replies.as_array().into_iter().flatten().map(shown).collect())
+    }
+
     /// What Tab offers at the end of `code`.
     pub async fn complete(&self, name: &str, code: &str) -> Result<Vec<String>, HarnessError> {
         let matches = self.wait(&format!("lite.complete({}, {})", json!(name), json!(code))).await?;

@@ -23,6 +23,8 @@ pub struct Parts {
     pub chromedriver: PathBuf,
     /// Pyodide version → a folder as a site serves it.
     pub pyodide: BTreeMap<String, PathBuf>,
+    /// The folder of npm packages that the tests' sites are made with: vite, @pyscript/core.
+    pub site_modules: PathBuf,
     /// JupyterLite version → a Python that has it.
     pub jupyterlite: BTreeMap<String, PathBuf>,
     /// Folder of wheels that a JupyterLite site carries itself.
@@ -68,6 +70,11 @@ impl Parts {
     /// The npm package as built: `index.mjs`, `wheelfs_bg.wasm`, …
     pub fn package(&self) -> Result<PathBuf, HarnessError> {
         built("target/npm/wheelfs")
+    }
+
+    /// The npm package as `npm install` takes it.
+    pub fn tarball(&self) -> Result<PathBuf, HarnessError> {
+        built(concat!("target/npm/wheelfs-", env!("CARGO_PKG_VERSION"), ".tgz"))
     }
 
     /// The recorder and index builder.

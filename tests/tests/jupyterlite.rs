@@ -44,8 +44,7 @@ async fn works(output: &Path, import: &str, shown: &str, tab: (&str, &str)) -> R
     let gone = page.run("first", "cowsay").await?;
     assert!(gone.contains("NameError"), "{gone}");
     page.start("second").await?;
-    let both = tokio::try_join!(page.run("first", import), page.run("second", import))?;
-    assert_eq!(both, (shown.to_owned(), shown.to_owned()));
+    assert_eq!(page.run_in_all(&["first", "second"], import).await?, [shown, shown]);
     // Nothing was loaded whole.
     let log = site.server.log().take();
     for entry in

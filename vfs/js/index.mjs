@@ -55,7 +55,7 @@ export async function loadPyodide(options = {}) {
   const inNode = typeof process === "object" && Boolean(process.versions?.node);
   const node = inNode ? await import("./node.mjs") : undefined;
   const toUrl = (/** @type {string} */ path) => absolute(path, node?.pathToFileURL);
-  const indexURL = toUrl(`${options.indexURL ?? new URL(".", import.meta.url).href}/`).replace(/\/+$/, "/");
+  const indexURL = toUrl(`${options.indexURL ?? import.meta.url.replace(/[^/]*$/, "")}/`).replace(/\/+$/, "/");
   const base = toUrl(`${config.baseUrl ?? options.packageBaseUrl ?? indexURL}/`).replace(/\/+$/, "/");
   const trace = new Trace();
 

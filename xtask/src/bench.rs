@@ -5,7 +5,7 @@ use std::{path::PathBuf, process::Command};
 use anyhow::Result;
 use clap::Args;
 
-use crate::{build, cache, demo, step, step::step};
+use crate::{build, cache, demo, setup::Scope, step, step::step};
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -32,7 +32,7 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
-    let ready = build::run()?;
+    let ready = build::run(Scope::Demo)?;
     if options.strategies.split(',').any(|strategy| strategy == "ranges") {
         demo::index(&ready, &options.app, &options.pyodide)?;
     }

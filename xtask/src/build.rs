@@ -4,10 +4,17 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use crate::{addon, bundle, cache, package, setup, setup::Ready, step, step::step, typescript, wasm};
+use crate::{
+    addon, bundle, cache, package, setup,
+    setup::{Ready, Scope},
+    step,
+    step::step,
+    typescript, wasm,
+};
 
-pub(crate) fn run() -> Result<Ready> {
-    let ready = setup::run()?;
+/// The npm package and the command line; with [`Scope::Everything`], the addon too.
+pub(crate) fn run(scope: Scope) -> Result<Ready> {
+    let ready = setup::run(scope)?;
     let target = cache::root().join("target");
     let folder = target.join("npm/wheelfs");
     let module = step("vfs: compile for wasm32-unknown-unknown", || wasm::compile(ready.toolchain))?;
@@ -33,6 +40,9 @@ pub(crate) fn run() -> Result<Ready> {
         cargo.args(["--package", "prefetch-index", "--target-dir"]).arg(&target);
         step::run(&mut cargo)
     })?;
+    if scope == Scope::Demo {
+        return Ok(ready);
+    }
     step("JupyterLite addon: a wheel", || {
         let wheel = addon::wheel(
             &ready.places,

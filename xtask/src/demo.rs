@@ -13,7 +13,7 @@ use clap::Args;
 use crate::{
     bench::bench_command,
     build, cache,
-    setup::{self, Ready},
+    setup::{self, Ready, Scope},
     step,
     step::step,
 };
@@ -36,7 +36,7 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
-    let ready = build::run()?;
+    let ready = build::run(Scope::Demo)?;
     index(&ready, APP, PYODIDE)?;
     let line = ["--app", APP, "--pyodide", PYODIDE, "--rtt", &options.rtt, "--down", &options.down];
     step(&format!("the same Python twice, {} ms away at {} Mbit/s", options.rtt, options.down), || {

@@ -51,8 +51,8 @@ enum Command {
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
-        Command::Setup => setup::run().map(|_| ()),
-        Command::Build => build::run().map(|_| ()),
+        Command::Setup => setup::run(setup::Scope::Everything).map(|_| ()),
+        Command::Build => build::run(setup::Scope::Everything).map(|_| ()),
         Command::Demo(options) => demo::run(&options),
         Command::Test => test::run(),
         Command::Bench(options) => bench::run(&options),

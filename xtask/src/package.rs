@@ -68,6 +68,8 @@ pub(crate) fn begin(bound: &Path, source: &Path, folder: &Path) -> Result<()> {
             "./wheelfs_bg.wasm": "./wheelfs_bg.wasm",
             "./package.json": "./package.json"
         },
+        // Bundlers for browsers would look for node:fs.
+        "browser": { "./node.mjs": false },
         "keywords": ["pyodide", "python", "wasm", "jspi", "filesystem"]
     });
     fs::write(folder.join("package.json"), format!("{manifest:#}\n"))?;

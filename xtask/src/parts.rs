@@ -59,6 +59,8 @@ pub(crate) struct Places {
     pub(crate) chromedriver: PathBuf,
     /// Pyodide version → a folder as a site serves it: runtime, lock file, wheels, and `.br` beside what compresses.
     pub(crate) pyodide: BTreeMap<String, PathBuf>,
+    /// The folder of npm packages that the tests' sites are made with: vite, @pyscript/core.
+    pub(crate) site_modules: PathBuf,
     /// JupyterLite version → a Python environment that has it.
     pub(crate) jupyterlite: BTreeMap<String, PathBuf>,
     /// Folder of the wheels that a JupyterLite site carries itself.

@@ -14,6 +14,12 @@ use crate::{
     step,
 };
 
+/// An environment's Python, in its folder.
+pub(crate) const PYTHON: &str = "bin/python";
+
+/// The folder of [`download_pure`], in the cache.
+pub(crate) const SITE_WHEELS: &str = "site-wheels";
+
 /// Downloads the wheel that carries a distribution's wheels into `folder`.
 pub(crate) fn download_bundle(bundle: &Bundle, folder: &Path) -> Result<()> {
     download(folder, &[(bundle.requirement.clone(), &bundle.sha256)], &[])
@@ -32,7 +38,7 @@ pub(crate) fn download_wheels(wheels: &Wheels, folder: &Path) -> Result<()> {
 
 /// Downloads pinned wheels that fit any Python into `cache`; returns their folder.
 pub(crate) fn download_pure(wheels: &[Wheel], cache: &Path) -> Result<PathBuf> {
-    let folder = cache.join("site-wheels");
+    let folder = cache.join(SITE_WHEELS);
     let key: String = wheels.iter().map(|wheel| wheel.sha256.as_str()).collect();
     cache::filled(&folder, &key, |partial| download(partial, &requirements(wheels), &[]))?;
     Ok(folder)
@@ -47,13 +53,13 @@ pub(crate) fn environment(cache: &Path, name: &str, requirements: &str) -> Resul
         fs::write(&list, requirements)?;
         step::run_quietly(Command::new("python3").args(["-m", "venv"]).arg(partial))?;
         // The folder is renamed when it is whole: what names it, scripts in bin, is not used.
-        let mut pip = Command::new(partial.join("bin/python"));
+        let mut pip = Command::new(partial.join(PYTHON));
         pip.args(["-m", "pip", "install", "--quiet", "--require-hashes", "--only-binary=:all:"]);
         pip.args(["--disable-pip-version-check", "--no-cache-dir", "--requirement"]).arg(&list);
         step::run_quietly(&mut pip)?;
         Ok(())
     })?;
-    Ok(folder.join("bin/python"))
+    Ok(folder.join(PYTHON))
 }
 
 fn requirements(wheels: &[Wheel]) -> Vec<(String, &String)> {
