@@ -1,12 +1,11 @@
 //! The stand-in for `pyodide.mjs`: a site changes one URL.
 
-use std::{fs, path::Path};
+use std::path::Path;
 
 use demo_site::Line;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tempfile::TempDir;
-use wheelfs_tests::{Browser, HarnessError, LineSite, Parts, Recorder, Site};
+use wheelfs_tests::{Browser, HarnessError, LineSite, Parts, Recorder, Site, stand_in};
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -16,17 +15,6 @@ struct Run {
     requests: u32,
     blocking_requests: u32,
     loaded: String,
-}
-
-/// The folder a site puts on its server, with `settings` as its `wheelfs.json`.
-fn shim(settings: &Value) -> Result<TempDir, HarnessError> {
-    let folder = tempfile::tempdir()?;
-    for file in fs::read_dir(Parts::root().join("target/site/wheelfs"))? {
-        let file = file?;
-        fs::copy(file.path(), folder.path().join(file.file_name()))?;
-    }
-    fs::write(folder.path().join("wheelfs.json"), settings.to_string())?;
-    Ok(folder)
 }
 
 async fn site(parts: &Parts, pyodide: &str, shim: &Path) -> Result<LineSite, HarnessError> {
@@ -47,7 +35,7 @@ const WAYS: [&str; 5] = ["module", "script", "module-worker", "blob-worker", "cl
 #[tokio::test]
 async fn every_way_to_load_it_and_every_index_url() -> Result<(), HarnessError> {
     let parts = Parts::find()?;
-    let shim = shim(&json!({ "pyodide": "../pyodide/pyodide.mjs" }))?;
+    let shim = stand_in(&json!({ "pyodide": "../pyodide/pyodide.mjs" }))?;
     let site = site(&parts, "0.27.7", shim.path()).await?;
     let browser = Browser::start(&parts).await?;
     let own = site.url("/lazy/");
@@ -72,7 +60,7 @@ async fn every_way_to_load_it_and_every_index_url() -> Result<(), HarnessError> 
 async fn from_another_origin() -> Result<(), HarnessError> {
     let parts = Parts::find()?;
     let elsewhere = site(&parts, "0.27.7", Path::new("/")).await?;
-    let shim = shim(&json!({ "pyodide": elsewhere.url("/pyodide/pyodide.mjs") }))?;
+    let shim = stand_in(&json!({ "pyodide": elsewhere.url("/pyodide/pyodide.mjs") }))?;
     let other = site(&parts, "0.27.7", shim.path()).await?;
     let page_site = site(&parts, "0.27.7", shim.path()).await?;
     let browser = Browser::start(&parts).await?;
@@ -91,7 +79,7 @@ async fn from_another_origin() -> Result<(), HarnessError> {
 #[tokio::test]
 async fn the_index_of_the_settings_is_used() -> Result<(), HarnessError> {
     let parts = Parts::find()?;
-    let shim = shim(&json!({ "pyodide": "../pyodide/pyodide.mjs", "index": "wheelfs.idx" }))?;
+    let shim = stand_in(&json!({ "pyodide": "../pyodide/pyodide.mjs", "index": "wheelfs.idx" }))?;
     Recorder::new(&parts, "0.27.7").index("tests/apps/dates.py", shim.path())?;
     let site = site(&parts, "0.27.7", shim.path()).await?;
     let browser = Browser::start(&parts).await?;
@@ -105,7 +93,7 @@ async fn the_index_of_the_settings_is_used() -> Result<(), HarnessError> {
 #[tokio::test]
 async fn without_settings_it_says_what_to_do() -> Result<(), HarnessError> {
     let parts = Parts::find()?;
-    let shim = shim(&json!({}))?;
+    let shim = stand_in(&json!({}))?;
     let site = site(&parts, "0.27.7", shim.path()).await?;
     let browser = Browser::start(&parts).await?;
     let failed = browser.result::<Run>(&page(&site, &site.url("/lazy/"), "module", &json!({}))).await;
