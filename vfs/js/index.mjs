@@ -121,6 +121,9 @@ export async function loadPyodide(options = {}) {
         packages: /** @type {any[]} */ (files.traceHeader()),
       }),
   };
+  if (globalThis.document && /[?&]wheelfs=record\b/.test(location.search)) {
+    (await import("./record.mjs")).offerTrace(pyodide.wheelfs.trace);
+  }
   if (packages.length) await pyodide.loadPackage(packages);
   return pyodide;
 }

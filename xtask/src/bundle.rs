@@ -7,9 +7,9 @@ use anyhow::Result;
 use crate::{parts::Places, step};
 
 /// Bundles the package's entries from `source` into `package`, with a source map that carries the sources, so that a
-/// person who looks sees the modules as written. What only Node needs stays a file of its own.
+/// person who looks sees the modules as written. What only Node or a page that records needs stays a file of its own.
 pub(crate) fn bundle(places: &Places, source: &Path, package: &Path) -> Result<()> {
-    for entry in ["index.mjs", "node.mjs", "pyodide.mjs", "shim.mjs"] {
+    for entry in ["index.mjs", "node.mjs", "record.mjs", "pyodide.mjs", "shim.mjs"] {
         let file = source.join(entry);
         if !file.exists() {
             continue;
@@ -19,7 +19,8 @@ pub(crate) fn bundle(places: &Places, source: &Path, package: &Path) -> Result<(
             .arg(places.node_modules.join("esbuild/bin/esbuild"))
             .arg(file)
             .args(["--bundle", "--format=esm", "--platform=neutral", "--target=es2022", "--minify"])
-            .args(["--external:node:*", "--external:./node.mjs", "--sourcemap", "--log-level=warning"])
+            .args(["--external:node:*", "--external:./node.mjs", "--external:./record.mjs"])
+            .args(["--sourcemap", "--log-level=warning"])
             .arg(format!("--outfile={}", package.join(entry).display()));
         if entry != "index.mjs" {
             esbuild.arg("--external:./index.mjs");

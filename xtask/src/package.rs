@@ -18,8 +18,8 @@ const JS_LIMIT: u64 = 12_000;
 /// What stands in for `pyodide.mjs`, for a script that is not a module. Nothing to bundle and nothing to declare.
 const CLASSIC: &str = "pyodide.js";
 
-/// What stands in for Pyodide's entry, and its parts. Loaded by the pages that want it.
-const STAND_IN: [&str; 3] = [CLASSIC, "pyodide.mjs", "shim.mjs"];
+/// What only some pages load: the stand-in for Pyodide's entry with its parts, and the saving of traces.
+const SOME_PAGES: [&str; 4] = [CLASSIC, "pyodide.mjs", "shim.mjs", "record.mjs"];
 
 /// Gathers the JavaScript edge and wasm-bindgen's part of it, as TypeScript and the bundler read them.
 pub(crate) fn gather(bound: &Path, source: &Path) -> Result<()> {
@@ -101,19 +101,19 @@ pub(crate) fn pack(folder: &Path) -> Result<PathBuf> {
 /// Copies what a page downloads into `site`, with `.br` beside it, and holds its size against the limits.
 pub(crate) fn publish(folder: &Path, site: &Path) -> Result<()> {
     empty(site)?;
-    let (mut files, mut stand_in) = (Vec::new(), Vec::new());
+    let (mut files, mut rest) = (Vec::new(), Vec::new());
     for file in fs::read_dir(folder)? {
         let path = file?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let every_page = name == "index.mjs" || name.ends_with(".wasm");
-        if every_page || STAND_IN.contains(&&*name) {
+        if every_page || SOME_PAGES.contains(&&*name) {
             let copy = site.join(name);
             fs::copy(&path, &copy)?;
-            (if every_page { &mut files } else { &mut stand_in }).push(copy);
+            (if every_page { &mut files } else { &mut rest }).push(copy);
         }
     }
     setup::brotli(&files)?;
-    setup::brotli(&stand_in)?;
+    setup::brotli(&rest)?;
     let (mut wasm, mut js) = (0, 0);
     for file in &files {
         let bytes = fs::metadata(setup::brotli_name(file))?.len();
