@@ -44,7 +44,7 @@ const strategies = {
 
   /** Lazy without prediction: every read of a file is a round trip. */
   async naive(packages, app, options, booted) {
-    const loadPyodide = await loader("/wheelfs/index.mjs");
+    const loadPyodide = await loader("/wheelfs/index.js");
     const pyodide = await loadPyodide({ ...options, wheelfs: {} });
     booted();
     await pyodide.loadPackage(packages, { messageCallback: () => {} });
@@ -53,7 +53,7 @@ const strategies = {
 
   /** Lazy with an access-order index over the unmodified wheels. */
   async ranges(packages, app, options, booted) {
-    const loadPyodide = await loader("/wheelfs/index.mjs");
+    const loadPyodide = await loader("/wheelfs/index.js");
     const index = new URL(`/index/${app}/wheelfs.idx`, location.href).href;
     const pyodide = await loadPyodide({ ...options, wheelfs: { index } });
     booted();

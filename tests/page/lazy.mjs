@@ -9,7 +9,7 @@ const query = new URLSearchParams(location.search);
 run().then(report, (error) => report({ error: String(error?.message ?? error) }));
 
 async function run() {
-  const { loadPyodide } = await import(/** @type {string} */ ("/wheelfs/index.mjs"));
+  const { loadPyodide } = await import(/** @type {string} */ ("/wheelfs/index.js"));
   /** @type {string[]} */
   const lines = [];
   const stdout = (/** @type {string} */ line) => lines.push(line);

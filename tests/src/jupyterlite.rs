@@ -30,6 +30,7 @@ impl Lite {
         folder: &Path,
     ) -> Result<Lite, HarnessError> {
         let source = folder.join("site");
+        fs::create_dir_all(&source)?;
         copy(&Parts::root().join("demo-site/examples").join(example), &source)?;
         fs::create_dir_all(source.join("static"))?;
         std::os::unix::fs::symlink(parts.pyodide(pyodide)?, source.join("static/pyodide"))?;
@@ -40,6 +41,8 @@ impl Lite {
             "litePluginSettings": { "@jupyterlite/pyodide-kernel-extension:kernel": { "disablePyPIFallback": true } }
         }});
         fs::write(source.join("jupyter-lite.json"), settings.to_string())?;
+        // A program started there needs the whole path.
+        let folder = &folder.canonicalize()?;
         let python = parts.jupyterlite(version)?.to_owned();
         let addon = folder.join("addon");
         let lite = Lite { python, addon, source };
@@ -88,15 +91,17 @@ const app = window.jupyterapp;
 const kernels = {};
 window.lite = {
   async start(name) {
+    const begun = performance.now();
     const session = await app.serviceManager.sessions.startNew({
       name: `${name}.ipynb`, path: `${name}.ipynb`, type: "notebook", kernel: { name: "python" },
     });
     const kernel = kernels[name] = session.kernel;
     await kernel.info;
-    return kernel.id;
+    return performance.now() - begun;
   },
   async restart(name) { await kernels[name].restart(); await kernels[name].info; },
   async run(name, code) {
+    const begun = performance.now();
     const printed = [];
     const future = kernels[name].requestExecute({ code });
     future.onIOPub = ({ header, content }) => {
@@ -105,7 +110,7 @@ window.lite = {
       if (header.msg_type === "error") printed.push(`${content.ename}: ${content.evalue}\n${content.traceback?.join("\n")}`);
     };
     const reply = await future.done;
-    return { status: reply.content.status, output: printed.join("") };
+    return { status: reply.content.status, output: printed.join(""), ms: performance.now() - begun };
   },
   async complete(name, code) {
     const reply = await kernels[name].requestComplete({ code, cursor_pos: code.length });
@@ -130,9 +135,10 @@ impl LitePage<'_> {
         Ok(page)
     }
 
-    /// Starts a kernel, to be called `name`.
-    pub async fn start(&self, name: &str) -> Result<(), HarnessError> {
-        self.wait(&format!("lite.start({})", json!(name))).await.map(drop)
+    /// Starts a kernel, to be called `name`; returns the milliseconds until it answered.
+    pub async fn start(&self, name: &str) -> Result<f64, HarnessError> {
+        let ms = self.wait(&format!("lite.start({})", json!(name))).await?;
+        Ok(ms.as_f64().unwrap_or(f64::NAN))
     }
 
     /// Restarts it.
@@ -142,8 +148,14 @@ impl LitePage<'_> {
 
     /// Runs a cell; returns what it shows. A cell that fails shows its traceback.
     pub async fn run(&self, name: &str, code: &str) -> Result<String, HarnessError> {
+        Ok(self.run_timed(name, code).await?.0)
+    }
+
+    /// The same, with the milliseconds it took.
+    pub async fn run_timed(&self, name: &str, code: &str) -> Result<(String, f64), HarnessError> {
         let reply = self.wait(&format!("lite.run({}, {})", json!(name), json!(code))).await?;
-        Ok(reply["output"].as_str().unwrap_or_default().to_owned())
+        let output = reply["output"].as_str().unwrap_or_default().to_owned();
+        Ok((output, reply["ms"].as_f64().unwrap_or(f64::NAN)))
     }
 
     /// Runs the same cell in several kernels at once; returns what each shows.

@@ -25,6 +25,8 @@ pub struct Parts {
     pub pyodide: BTreeMap<String, PathBuf>,
     /// The folder of npm packages that the tests' sites are made with: vite, @pyscript/core.
     pub site_modules: PathBuf,
+    /// Debian's nginx, unpacked: `usr/sbin/nginx`, `etc/nginx`.
+    pub nginx: PathBuf,
     /// JupyterLite version → a Python that has it.
     pub jupyterlite: BTreeMap<String, PathBuf>,
     /// Folder of wheels that a JupyterLite site carries itself.
@@ -67,7 +69,7 @@ impl Parts {
         first.map(|entry| entry.path()).ok_or(HarnessError::Missing(folder))
     }
 
-    /// The npm package as built: `index.mjs`, `wheelfs_bg.wasm`, …
+    /// The npm package as built: `index.js`, `wheelfs_bg.wasm`, …
     pub fn package(&self) -> Result<PathBuf, HarnessError> {
         built("target/npm/wheelfs")
     }

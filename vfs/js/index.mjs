@@ -9,6 +9,7 @@ import { Backend } from "./backend.mjs";
 import { Bridge, canSuspend } from "./bridge.mjs";
 import { WheelfsError } from "./error.mjs";
 import { Packages } from "./packages.mjs";
+import * as shim from "./shim.mjs";
 import { Trace } from "./trace.mjs";
 import init, { Filesystem } from "./wheelfs.js";
 
@@ -61,7 +62,7 @@ export async function loadPyodide(options = {}) {
 
   // Runtime, index and this package's module are asked for at once; the wheels' bytes are on their way before Pyodide
   // boots, as soon as the runtime leaves them room.
-  const real = import(/* webpackIgnore: true */ /* @vite-ignore */ `${indexURL}pyodide.mjs`);
+  const real = importModule(`${indexURL}pyodide.mjs`);
   const line = node ? openGate : runtimeGate([`${indexURL}pyodide.asm.wasm`, toUrl(options.stdLibURL ?? `${indexURL}python_stdlib.zip`)]);
   const filesystem = openFilesystem(config, node?.host, config.index && toUrl(config.index), base, line.opened);
   // Neither is awaited yet, and a failure of one must not leave the other's unhandled.
@@ -126,6 +127,23 @@ export async function loadPyodide(options = {}) {
   }
   if (packages.length) await pyodide.loadPackage(packages);
   return pyodide;
+}
+
+/** For `pyodide.mjs` and its twins: {@link loadPyodide} with the settings of the folder they lie in (`shim.mjs`). */
+export const standIn = (/** @type {Promise<Response | undefined>} */ answer, /** @type {string} */ home) =>
+  shim.standIn(loadPyodide, importModule, answer, home);
+
+/** A module of Pyodide's. */
+async function importModule(/** @type {string} */ url) {
+  try {
+    return await import(/* webpackIgnore: true */ /* @vite-ignore */ url);
+  } catch (error) {
+    // Some servers have no type for .mjs (Debian 12's nginx), and a browser then refuses the module. Its text will do.
+    const response = url.startsWith("http") ? await fetch(url).catch(() => undefined) : undefined;
+    if (!response?.ok || response.headers.get("content-type")?.includes("javascript")) throw error;
+    const text = new Blob([await response.arrayBuffer()], { type: "text/javascript" });
+    return import(/* webpackIgnore: true */ /* @vite-ignore */ URL.createObjectURL(text));
+  }
 }
 
 /** The filesystem, its index loaded and its prefetch started. */
@@ -198,7 +216,7 @@ async function readWhole(/** @type {string} */ url, /** @type {any} */ host) {
 /** How to stand between Pyodide and its Emscripten module. 314 has an option for it; before, a global function. */
 function interceptor(/** @type {string} */ version, /** @type {Bridge} */ bridge, /** @type {string} */ indexURL) {
   if (!version.startsWith("0.")) {
-    const module = import(/* webpackIgnore: true */ /* @vite-ignore */ `${indexURL}pyodide.asm.mjs`);
+    const module = importModule(`${indexURL}pyodide.asm.mjs`);
     module.catch(() => {});
     return {
       async createPyodideModule(/** @type {any} */ settings) {

@@ -3,19 +3,8 @@
  * where the real one is (`shim.mjs` has its fields).
  */
 
-import { loadPyodide as load } from "./index.mjs";
-import { folderOfPyodide, standIn } from "./shim.mjs";
+// Both at once: each waiting for the other would cost a round trip.
+const answer = fetch(new URL("wheelfs.json", import.meta.url)).catch(() => undefined);
+const { standIn } = await import("./index.mjs");
 
-const settings = await readSettings(new URL("wheelfs.json", import.meta.url).href);
-const real = folderOfPyodide(settings, import.meta.url);
-
-/** The real Pyodide's; undefined when no `wheelfs.json` says where that is. @type {string | undefined} */
-export const version = real && (await import(/* webpackIgnore: true */ /* @vite-ignore */ `${real}pyodide.mjs`)).version;
-
-export const loadPyodide = standIn(load, settings, import.meta.url);
-
-/** @returns {Promise<import("./shim.mjs").Settings>} */
-async function readSettings(/** @type {string} */ url) {
-  const response = url.startsWith("http") ? await fetch(url) : undefined;
-  return response?.ok ? response.json() : {};
-}
+export const { loadPyodide, version } = await standIn(answer, import.meta.url);

@@ -18,8 +18,8 @@ const JS_LIMIT: u64 = 12_000;
 /// What stands in for `pyodide.mjs`, for a script that is not a module. Nothing to bundle and nothing to declare.
 const CLASSIC: &str = "pyodide.js";
 
-/// What only some pages load: the stand-in for Pyodide's entry with its parts, and the saving of traces.
-const SOME_PAGES: [&str; 4] = [CLASSIC, "pyodide.mjs", "shim.mjs", "record.mjs"];
+/// What only some pages load: the stand-ins for Pyodide's entry, and the saving of traces.
+const SOME_PAGES: [&str; 4] = [CLASSIC, "pyodide.mjs", "pyodide.module.js", "record.js"];
 
 /// Gathers the JavaScript edge and wasm-bindgen's part of it, as TypeScript and the bundler read them.
 pub(crate) fn gather(bound: &Path, source: &Path) -> Result<()> {
@@ -58,18 +58,18 @@ pub(crate) fn begin(bound: &Path, source: &Path, folder: &Path) -> Result<()> {
         "description": "A lazy remote filesystem for Pyodide",
         "license": "MIT OR Apache-2.0",
         "type": "module",
-        "main": "./index.mjs",
+        "main": "./index.js",
         "types": "./index.d.mts",
         "exports": {
-            ".": { "types": "./index.d.mts", "default": "./index.mjs" },
+            ".": { "types": "./index.d.mts", "default": "./index.js" },
             "./pyodide.mjs": { "types": "./pyodide.d.mts", "default": "./pyodide.mjs" },
             "./pyodide.js": "./pyodide.js",
-            "./shim.mjs": { "types": "./shim.d.mts", "default": "./shim.mjs" },
+            "./pyodide.module.js": { "types": "./pyodide.d.mts", "default": "./pyodide.module.js" },
             "./wheelfs_bg.wasm": "./wheelfs_bg.wasm",
             "./package.json": "./package.json"
         },
         // Bundlers for browsers would look for node:fs.
-        "browser": { "./node.mjs": false },
+        "browser": { "./node.js": false },
         "keywords": ["pyodide", "python", "wasm", "jspi", "filesystem"]
     });
     fs::write(folder.join("package.json"), format!("{manifest:#}\n"))?;
@@ -105,7 +105,7 @@ pub(crate) fn publish(folder: &Path, site: &Path) -> Result<()> {
     for file in fs::read_dir(folder)? {
         let path = file?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let every_page = name == "index.mjs" || name.ends_with(".wasm");
+        let every_page = name == "index.js" || name.ends_with(".wasm");
         if every_page || SOME_PAGES.contains(&&*name) {
             let copy = site.join(name);
             fs::copy(&path, &copy)?;

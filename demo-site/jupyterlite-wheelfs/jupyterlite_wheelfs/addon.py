@@ -98,10 +98,10 @@ class WheelfsAddon(BaseAddon):
         distribution = Distribution(runtime, lock, self.cache / "pyodide")
         built = self.cache / "built"
         if self.index is None:
-            entries = self._build_index(distribution, built)
+            entries, version = self._build_index(distribution, built)
         else:
             built = (self.manager.lite_dir / self.index).resolve()
-            entries = []
+            entries, version = [], None
             if not (built / INDEX).is_file():
                 raise WheelfsError(f"{built} has no {INDEX}: make it with prefetch-index build")
         wheelfs = {
@@ -109,15 +109,18 @@ class WheelfsAddon(BaseAddon):
             "index": INDEX,
             "baseUrl": self._from_output(options.get("lockFileURL", pyodide), ""),
         }
+        if version:
+            wheelfs["version"] = version
         if entries:
             wheelfs["entry"] = "kernel"
             wheelfs["background"] = [name for name in entries if name != "kernel"] if self.background else []
         self._write_output(built, distribution, wheelfs)
-        entry = "pyodide.mjs" if pyodide.endswith(".mjs") else "pyodide.js"
+        # A module by a name that every server knows to be JavaScript, for a kernel that wants a module.
+        entry = "pyodide.module.js" if pyodide.endswith(".mjs") else "pyodide.js"
         self._write_kernel_settings({**settings, "pyodideUrl": f"./static/wheelfs/{entry}"})
 
     def _build_index(self, distribution, built):
-        """Records what has to be recorded; returns the names of the index's entry points."""
+        """Records what has to be recorded; returns the index's entry points, and Pyodide's version."""
         wheels = self._site_wheels()
         kernel = distribution.closure(programs.KERNEL_PACKAGES)
         wanted = [("kernel", kernel, programs.kernel_program(wheels), None)]
@@ -152,7 +155,8 @@ class WheelfsAddon(BaseAddon):
             distribution.gather(distribution.closure([package["name"] for package in header["packages"]]))
             traces.append(path)
         recording.build(distribution, traces, self.build_options, built)
-        return [trace.stem for trace in traces]
+        header = json.loads(traces[0].read_text(**UTF8).split("\n", 1)[0])
+        return [trace.stem for trace in traces], header["pyodide"]
 
     def _site_wheels(self):
         """The wheels that the kernel installs from the site: its extension's, and those of its `pypi` folder."""
@@ -184,22 +188,12 @@ class WheelfsAddon(BaseAddon):
         # `jupyter lite check` wants one beside what it takes for Pyodide.
         (self.output / LOCK).write_bytes(distribution.lock_bytes)
         (self.output / SETTINGS).write_text(json.dumps(wheelfs, **JSON_FMT), **UTF8)
-        # The settings are in the module: a file of their own would cost the kernel a round trip.
-        (self.output / "pyodide.mjs").write_text(
-            f"""// Made by jupyterlite-wheelfs: Pyodide, over wheelfs.
-import {{ loadPyodide as load }} from "./index.mjs";
-import {{ standIn }} from "./shim.mjs";
-export * from {json.dumps(wheelfs["pyodide"])};
-export const loadPyodide = standIn(load, {json.dumps(wheelfs)}, import.meta.url);
-""",
-            **UTF8,
-        )
         self.maybe_timestamp(self.output)
 
     def check_files(self):
         settings = self._kernel_settings()
         assert self._is_ours(settings.get("pyodideUrl", "")), "the kernel's pyodideUrl is not wheelfs's: build again"
-        for name in ("pyodide.mjs", "pyodide.js", "index.mjs", "shim.mjs", "wheelfs_bg.wasm", SETTINGS, INDEX):
+        for name in ("pyodide.module.js", "pyodide.js", "index.js", "wheelfs_bg.wasm", SETTINGS, INDEX):
             assert (self.output / name).is_file(), f"{self.output / name} is missing: build again"
         pyodide = json.loads((self.output / SETTINGS).read_text(**UTF8))["pyodide"]
         if "://" not in pyodide:
