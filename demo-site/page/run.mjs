@@ -46,7 +46,7 @@ const strategies = {
 
   /** Lazy without prediction: every read of a file is a round trip. */
   async naive(packages, app, options, booted) {
-    const loadPyodide = await loader("/wheelfs/index.mjs");
+    const loadPyodide = await loader("/wheelfs/index.js");
     const pyodide = await loadPyodide({ ...options, wheelfs: {} });
     booted();
     await pyodide.loadPackage(packages, { messageCallback: () => {} });
@@ -96,7 +96,7 @@ const strategies = {
  * @param {() => void} booted
  */
 async function lazy(path, options, booted) {
-  const loadPyodide = await loader("/wheelfs/index.mjs");
+  const loadPyodide = await loader("/wheelfs/index.js");
   const pyodide = await loadPyodide({ ...options, wheelfs: { index: new URL(path, location.href).href } });
   booted();
   return pyodide;

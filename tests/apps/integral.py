@@ -1,6 +1,4 @@
-"""An integral by sympy: 493 modules."""
+import sympy
 
-from sympy import integrate, sin, symbols
-
-x = symbols("x")
-print(integrate(sin(x), x))
+x = sympy.symbols("x")
+print(sympy.integrate(sympy.sin(x), x))

@@ -8,6 +8,6 @@ import { pathToFileURL } from "node:url";
 import { fallback } from "../page/fallback.mjs";
 
 const { package: folder, cases, how, ...options } = JSON.parse(process.argv[2]);
-const { loadPyodide } = await import(pathToFileURL(join(folder, "index.mjs")).href);
+const { loadPyodide } = await import(pathToFileURL(join(folder, "index.js")).href);
 const outcomes = await fallback(await loadPyodide(options), cases, how);
 process.stdout.write(`${JSON.stringify(outcomes)}\n`, () => process.exit(0));

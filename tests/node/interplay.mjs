@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 
 const { package: folder, zip, wheel, ...options } = JSON.parse(process.argv[2]);
-const { loadPyodide } = await import(pathToFileURL(join(folder, "index.mjs")).href);
+const { loadPyodide } = await import(pathToFileURL(join(folder, "index.js")).href);
 const pyodide = await loadPyodide(options);
 const { FS } = pyodide;
 const site = pyodide.runPython("import sysconfig; sysconfig.get_paths()['purelib']");

@@ -26,7 +26,7 @@ export async function run(/** @type {URLSearchParams} */ query) {
       original.apply(console, words);
     };
   }
-  const { loadPyodide } = await import(/** @type {string} */ ("/wheelfs/index.mjs"));
+  const { loadPyodide } = await import(/** @type {string} */ ("/wheelfs/index.js"));
   if (query.has("fallback")) {
     const { index, base: baseUrl, how, cases } = JSON.parse(query.get("fallback") ?? "");
     const wheelfs = how === "mount" ? {} : { index, baseUrl };

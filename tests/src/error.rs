@@ -21,6 +21,12 @@ pub enum HarnessError {
         /// The version asked for.
         String,
     ),
+    /// Set-up put no such JupyterLite on this machine.
+    #[error("set-up has no JupyterLite {0}: target/parts.json lists those it has")]
+    NoJupyterLite(
+        /// The version asked for.
+        String,
+    ),
     /// A file of the harness's own does not parse.
     #[error("{}: {source}", path.display())]
     Json {

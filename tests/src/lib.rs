@@ -6,6 +6,7 @@
 mod browser;
 mod engine;
 mod error;
+mod jupyterlite;
 mod node;
 mod parts;
 mod recorder;
@@ -15,8 +16,9 @@ mod wheel;
 pub use browser::Browser;
 pub use engine::Engine;
 pub use error::HarnessError;
+pub use jupyterlite::{Lite, LitePage};
 pub use node::Node;
 pub use parts::Parts;
 pub use recorder::Recorder;
-pub use site::{LineSite, Site};
+pub use site::{LineSite, Site, stand_in};
 pub use wheel::{index, wheel};

@@ -31,6 +31,14 @@ pub struct Parts {
     pub xvfb: PathBuf,
     /// Pyodide version → a folder as a site serves it.
     pub pyodide: BTreeMap<String, PathBuf>,
+    /// The folder of npm packages that the tests' sites are made with: vite, @pyscript/core.
+    pub site_modules: PathBuf,
+    /// Debian's nginx, unpacked: `usr/sbin/nginx`, `etc/nginx`.
+    pub nginx: PathBuf,
+    /// JupyterLite version → a Python that has it.
+    pub jupyterlite: BTreeMap<String, PathBuf>,
+    /// Folder of wheels that a JupyterLite site carries itself.
+    pub site_wheels: PathBuf,
 }
 
 impl Parts {
@@ -54,9 +62,29 @@ impl Parts {
             .ok_or_else(|| HarnessError::NoPyodide(version.to_owned()))
     }
 
-    /// The npm package as built: `index.mjs`, `wheelfs_bg.wasm`, …
+    /// A Python with JupyterLite 0.8 or 0.6.
+    pub fn jupyterlite(&self, version: &str) -> Result<&Path, HarnessError> {
+        self.jupyterlite
+            .get(version)
+            .map(PathBuf::as_path)
+            .ok_or_else(|| HarnessError::NoJupyterLite(version.to_owned()))
+    }
+
+    /// The wheel of the JupyterLite addon.
+    pub fn addon(&self) -> Result<PathBuf, HarnessError> {
+        let folder = built("target/pypi")?;
+        let first = fs::read_dir(&folder)?.next().transpose()?;
+        first.map(|entry| entry.path()).ok_or(HarnessError::Missing(folder))
+    }
+
+    /// The npm package as built: `index.js`, `wheelfs_bg.wasm`, …
     pub fn package(&self) -> Result<PathBuf, HarnessError> {
         built("target/npm/wheelfs")
+    }
+
+    /// The npm package as `npm install` takes it.
+    pub fn tarball(&self) -> Result<PathBuf, HarnessError> {
+        built(concat!("target/npm/wheelfs-", env!("CARGO_PKG_VERSION"), ".tgz"))
     }
 
     /// The recorder and index builder.

@@ -100,7 +100,7 @@ async fn python_runs_while_its_pack_arrives() -> Result<(), HarnessError> {
     let folder = root.join("target/test-index/0.27.7/first-line");
     let recorder = Recorder::new(&parts, "0.27.7");
     let trace = recorder.record("demo-site/apps/pandas.py", &folder)?;
-    recorder.build_with(&[trace], &["--pack", "--stdlib"], &folder)?;
+    recorder.build_with(&[&trace], &["--pack", "--stdlib"], &folder)?;
     let pack = std::fs::metadata(folder.join("pandas.pack"))?.len();
     let site = Site::new(&parts, "0.27.7")?
         .mount("/tests", &root.join("tests/page"))

@@ -126,7 +126,7 @@ async fn pandas_with_an_index() -> Result<(), HarnessError> {
     std::fs::create_dir_all(&folder)?;
     let trace = folder.join("page.trace");
     std::fs::write(&trace, lazy.trace.unwrap_or_default())?;
-    let index = Recorder::new(&setting.parts, setting.version).build(&trace, &folder)?;
+    let index = Recorder::new(&setting.parts, setting.version).build(&[trace.as_path()], &folder)?;
     let options = json!({ "wheelfs": { "index": index, "baseUrl": site.url("/pyodide/") } });
     let again = setting.lazy(options, app).await?;
     assert_eq!((again.error, again.output), (None, eager));

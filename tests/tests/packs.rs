@@ -49,6 +49,7 @@ impl Packs {
         let recorder = Recorder::new(&parts, version);
         let traces: Vec<PathBuf> =
             apps.iter().map(|app| recorder.record(app, &folder)).collect::<Result<_, _>>()?;
+        let traces: Vec<&Path> = traces.iter().map(PathBuf::as_path).collect();
         recorder.build_with(&traces, &[&["--pack"], options].concat(), &folder)?;
         Ok(Packs { node: Node::new(&parts), parts, version, folder })
     }

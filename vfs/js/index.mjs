@@ -10,6 +10,7 @@ import { Backend } from "./backend.mjs";
 import { Bridge, canSuspend } from "./bridge.mjs";
 import { WheelfsError } from "./error.mjs";
 import { Packages } from "./packages.mjs";
+import * as shim from "./shim.mjs";
 import { Trace } from "./trace.mjs";
 import { WorkerUnpacker, serve } from "./unpacker.mjs";
 import init, { Filesystem, initSync, unpackHere } from "./wheelfs.js";
@@ -60,13 +61,13 @@ export async function loadPyodide(options = {}) {
   const inNode = typeof process === "object" && Boolean(process.versions?.node);
   const node = inNode ? await import("./node.mjs") : undefined;
   const toUrl = (/** @type {string} */ path) => absolute(path, node?.pathToFileURL);
-  const indexURL = toUrl(`${options.indexURL ?? new URL(".", import.meta.url).href}/`).replace(/\/+$/, "/");
+  const indexURL = toUrl(`${options.indexURL ?? import.meta.url.replace(/[^/]*$/, "")}/`).replace(/\/+$/, "/");
   const base = toUrl(`${config.baseUrl ?? options.packageBaseUrl ?? indexURL}/`).replace(/\/+$/, "/");
   const trace = new Trace();
 
   // Runtime, index and this package's module are asked for at once; the wheels' bytes are on their way before Pyodide
   // boots, as soon as the runtime leaves them room.
-  const real = import(/* webpackIgnore: true */ /* @vite-ignore */ `${indexURL}pyodide.mjs`);
+  const real = importModule(`${indexURL}pyodide.mjs`);
   const indexUrl = config.index && toUrl(config.index);
   const index = indexUrl ? readWhole(indexUrl, node?.host) : undefined;
   const stdLibURL = standardLibrary(options, index, indexUrl, toUrl);
@@ -83,7 +84,7 @@ export async function loadPyodide(options = {}) {
     ...rest,
     ...interceptor(version, bridge, indexURL),
     ...(hot && { stdLibURL: node ? fileFolder(hot) : hot }),
-    indexURL: node ? options.indexURL ?? fileFolder(indexURL) : indexURL,
+    indexURL: node ? fileFolder(indexURL) : indexURL,
     async fsInit(/** @type {any} */ FS, /** @type {{sitePackages: string}} */ info) {
       line.open();
       const opened = await filesystem;
@@ -138,6 +139,9 @@ export async function loadPyodide(options = {}) {
         stdlib: loadedFrom(pyodide),
       }),
   };
+  if (globalThis.document && /[?&]wheelfs=record\b/.test(location.search)) {
+    (await import("./record.mjs")).offerTrace(pyodide.wheelfs.trace);
+  }
   if (packages.length) await pyodide.loadPackage(packages);
   return pyodide;
 }
@@ -145,6 +149,23 @@ export async function loadPyodide(options = {}) {
 /** What the worker that `unpacker.mjs` starts does. */
 export function unpackInWorker() {
   serve((module) => initSync({ module }), unpackHere);
+}
+
+/** For `pyodide.mjs` and its twins: {@link loadPyodide} with the settings of the folder they lie in (`shim.mjs`). */
+export const standIn = (/** @type {Promise<Response | undefined>} */ answer, /** @type {string} */ home) =>
+  shim.standIn(loadPyodide, importModule, answer, home);
+
+/** A module of Pyodide's. */
+async function importModule(/** @type {string} */ url) {
+  try {
+    return await import(/* webpackIgnore: true */ /* @vite-ignore */ url);
+  } catch (error) {
+    // Some servers have no type for .mjs (Debian 12's nginx), and a browser then refuses the module. Its text will do.
+    const response = url.startsWith("http") ? await fetch(url).catch(() => undefined) : undefined;
+    if (!response?.ok || response.headers.get("content-type")?.includes("javascript")) throw error;
+    const text = new Blob([await response.arrayBuffer()], { type: "text/javascript" });
+    return import(/* webpackIgnore: true */ /* @vite-ignore */ URL.createObjectURL(text));
+  }
 }
 
 /** The filesystem, its index loaded and its prefetch started. */
@@ -242,7 +263,7 @@ async function readWhole(/** @type {string} */ url, /** @type {any} */ host) {
 /** How to stand between Pyodide and its Emscripten module. 314 has an option for it; before, a global function. */
 function interceptor(/** @type {string} */ version, /** @type {Bridge} */ bridge, /** @type {string} */ indexURL) {
   if (!version.startsWith("0.")) {
-    const module = import(/* webpackIgnore: true */ /* @vite-ignore */ `${indexURL}pyodide.asm.mjs`);
+    const module = importModule(`${indexURL}pyodide.asm.mjs`);
     module.catch(() => {});
     return {
       async createPyodideModule(/** @type {any} */ settings) {

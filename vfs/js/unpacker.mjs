@@ -91,8 +91,8 @@ export class WorkerUnpacker {
 
 /** A worker of another origin has to be started by one of this origin. */
 function openWorker() {
-  const url = new URL("./worker.mjs", import.meta.url);
-  if (url.origin === globalThis.origin) return new Worker(new URL("./worker.mjs", import.meta.url), { type: "module" });
+  const url = new URL("./worker.js", import.meta.url);
+  if (url.origin === globalThis.origin) return new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
   const starter = URL.createObjectURL(new Blob([`import ${JSON.stringify(url.href)}`], { type: "text/javascript" }));
   const worker = new Worker(starter, { type: "module" });
   worker.addEventListener("message", () => URL.revokeObjectURL(starter), { once: true });

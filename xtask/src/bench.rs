@@ -5,7 +5,7 @@ use std::{path::PathBuf, process::Command};
 use anyhow::Result;
 use clap::Args;
 
-use crate::{build, cache, demo, step, step::step};
+use crate::{build, cache, demo, setup::Scope, step, step::step};
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -27,13 +27,20 @@ pub(crate) struct Options {
     strategies: Vec<String>,
     #[arg(long, default_value = "3")]
     rounds: String,
+    /// Measure a JupyterLite site with and without the addon instead: "0.8" imports sympy on Pyodide 314, "0.6" pandas
+    /// on 0.27.
+    #[arg(long, value_name = "VERSION", conflicts_with_all = ["app", "pyodide", "strategies"])]
+    jupyterlite: Option<String>,
     /// Where to write the figures.
     #[arg(long)]
     json: Option<PathBuf>,
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
-    let ready = build::run()?;
+    if let Some(version) = &options.jupyterlite {
+        return jupyterlite(options, version);
+    }
+    let ready = build::run(Scope::Demo)?;
     demo::indexes(&ready, &options.app, &options.pyodide, &options.strategies)?;
     step("bench: Chromium over the shaped line", || {
         let mut command = bench_command("release");
@@ -53,9 +60,26 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     })
 }
 
+fn jupyterlite(options: &Options, version: &str) -> Result<()> {
+    build::run(Scope::Everything)?;
+    step("bench: JupyterLite with and without the addon, in Chromium over the shaped line", || {
+        let mut command = binary("bench-jupyterlite", "release");
+        command.args(["--jupyterlite", version, "--rtt", &options.rtt, "--down", &options.down]);
+        command.args(["--rounds", &options.rounds]);
+        if let Some(json) = &options.json {
+            command.arg("--json").arg(std::path::absolute(json)?);
+        }
+        step::run(&mut command)
+    })
+}
+
 /// `cargo run` of the bench, up to its own arguments. `profile`: `release` takes minutes to compile and half a second
 /// less of the processor that the browser runs on.
 pub(crate) fn bench_command(profile: &str) -> Command {
+    binary("bench", profile)
+}
+
+fn binary(name: &str, profile: &str) -> Command {
     let mut command = Command::new("cargo");
     command.current_dir(cache::root());
     command.args([
@@ -65,7 +89,7 @@ pub(crate) fn bench_command(profile: &str) -> Command {
         "--package",
         "wheelfs-tests",
         "--bin",
-        "bench",
+        name,
         "--profile",
         profile,
         "--",

@@ -13,7 +13,7 @@ use clap::Args;
 use crate::{
     bench::bench_command,
     build, cache,
-    setup::{self, Ready},
+    setup::{self, Ready, Scope},
     step,
     step::step,
 };
@@ -36,7 +36,7 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
-    let ready = build::run()?;
+    let ready = build::run(Scope::Demo)?;
     let strategies = ["eager".to_owned(), "ranges".to_owned(), "pack".to_owned()];
     indexes(&ready, APP, PYODIDE, &strategies)?;
     let line = ["--app", APP, "--pyodide", PYODIDE, "--rtt", &options.rtt, "--down", &options.down];

@@ -4,6 +4,7 @@
 //! registry through that registry's own client, is checked against a pinned hash, and is kept in a cache outside the
 //! clone, so that a second run starts in seconds.
 
+mod addon;
 mod apt;
 mod bench;
 mod browser;
@@ -50,8 +51,8 @@ enum Command {
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
-        Command::Setup => setup::run().map(|_| ()),
-        Command::Build => build::run().map(|_| ()),
+        Command::Setup => setup::run(setup::Scope::Everything).map(|_| ()),
+        Command::Build => build::run(setup::Scope::Everything).map(|_| ()),
         Command::Demo(options) => demo::run(&options),
         Command::Test => test::run(),
         Command::Bench(options) => bench::run(&options),

@@ -14,6 +14,7 @@ pub(crate) const PINS: &str = include_str!("../parts.toml");
 pub(crate) struct Pins {
     pub(crate) bundle: Bundle,
     pub(crate) wheels: Vec<Wheels>,
+    pub(crate) site_wheels: Vec<Wheel>,
 }
 
 /// A wheel that carries a distribution's wheels.
@@ -61,6 +62,14 @@ pub(crate) struct Places {
     pub(crate) browsers: Browsers,
     /// Pyodide version → a folder as a site serves it: runtime, lock file, wheels, and `.br` beside what compresses.
     pub(crate) pyodide: BTreeMap<String, PathBuf>,
+    /// The folder of npm packages that the tests' sites are made with: vite, @pyscript/core.
+    pub(crate) site_modules: PathBuf,
+    /// Debian's nginx, unpacked: `usr/sbin/nginx`, `etc/nginx`.
+    pub(crate) nginx: PathBuf,
+    /// JupyterLite version → a Python environment that has it.
+    pub(crate) jupyterlite: BTreeMap<String, PathBuf>,
+    /// Folder of the wheels that a JupyterLite site carries itself.
+    pub(crate) site_wheels: PathBuf,
 }
 
 impl Places {

@@ -4,10 +4,10 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use crate::{build, cache, demo, step, step::step, typescript};
+use crate::{build, cache, demo, setup::Scope, step, step::step, typescript};
 
 pub(crate) fn run() -> Result<()> {
-    let ready = build::run()?;
+    let ready = build::run(Scope::Everything)?;
     demo::index(&ready, demo::APP, demo::PYODIDE)?;
     let cargo = |arguments: &[&str]| {
         let mut command = Command::new("cargo");
