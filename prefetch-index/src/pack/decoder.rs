@@ -1,0 +1,274 @@
+//! Reading a pack while it arrives.
+
+use super::PackError;
+use super::frame::{Codec, Form, Frame, HEADER_LEN, Header, STREAMS};
+use super::lzma::{Broken, Lzma};
+
+/// Reads a pack: takes its bytes as they come and gives out members as they are complete. Does no I/O.
+///
+/// Holds the bytes supplied and not yet decoded, and the last 32 to 48 MiB of each stream.
+pub struct Decoder {
+    id: [u8; 16],
+    lengths: Vec<u64>,
+    limit: u64,
+    input: Vec<u8>,
+    /// Read bytes of `input`, and bytes of the file before it.
+    at: usize,
+    dropped: u64,
+    streams: Option<[StreamDecoder; STREAMS]>,
+    chunk: Option<Chunk>,
+    next: u32,
+    failed: Option<PackError>,
+}
+
+/// What a [`Decoder::step`] came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// A member is complete, and its CRC-32 was checked. Members come in order.
+    Member {
+        /// From 0, in the order of `lengths`.
+        number: u32,
+        /// All of it.
+        bytes: Vec<u8>,
+    },
+    /// The budget is spent; there is more to do without more bytes.
+    Working,
+    /// More bytes are wanted.
+    Starved,
+    /// Every member was given out.
+    Done,
+}
+
+/// The chunk being decoded; all its compressed bytes are in `input`.
+#[derive(Clone, Copy)]
+struct Chunk {
+    stream: usize,
+    end: usize,
+    /// Decoded length of the stream when the chunk is done.
+    target: u64,
+}
+
+struct StreamDecoder {
+    codec: StreamCodec,
+    /// Decoded length of all of it.
+    len: u64,
+    /// How far the chunks so far say that they go.
+    promised: u64,
+    /// Bytes that members took.
+    taken: u64,
+}
+
+enum StreamCodec {
+    /// What no member took yet.
+    Stored(Vec<u8>),
+    Lzma(Box<Lzma>),
+}
+
+impl Decoder {
+    /// A decoder for the pack of the index `id` whose members have the decoded `lengths`, bytes. `limit`: the most bytes
+    /// that members and streams may have in all.
+    pub fn new(id: [u8; 16], lengths: Vec<u64>, limit: u64) -> Decoder {
+        Decoder {
+            id,
+            lengths,
+            limit,
+            input: Vec::new(),
+            at: 0,
+            dropped: 0,
+            streams: None,
+            chunk: None,
+            next: 0,
+            failed: None,
+        }
+    }
+
+    /// Takes the file's next bytes, however it was cut.
+    pub fn supply(&mut self, bytes: &[u8]) {
+        // What is read is dropped only when it is the larger part: so each byte is moved once at most, on average.
+        if self.chunk.is_none() && self.at * 2 >= self.input.len() {
+            self.input.drain(..self.at);
+            self.dropped += self.at as u64;
+            self.at = 0;
+        }
+        self.input.extend_from_slice(bytes);
+    }
+
+    /// Decodes about `budget` bytes, or up to the end of the next member. After an error, always that error.
+    pub fn step(&mut self, budget: usize) -> Result<Step, PackError> {
+        if let Some(error) = self.failed {
+            return Err(error);
+        }
+        let result = self.advance(budget);
+        self.failed = result.as_ref().err().copied();
+        result
+    }
+
+    /// To be asked when the transfer has ended and [`step`](Decoder::step) says [`Step::Starved`] or [`Step::Done`]: were
+    /// all members complete?
+    pub fn finish(&self) -> Result<(), PackError> {
+        let members = self.lengths.len() as u32;
+        match self.failed {
+            Some(error) => Err(error),
+            None if self.streams.is_none() || self.next < members => {
+                Err(PackError::Truncated { complete: self.next, members })
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn advance(&mut self, budget: usize) -> Result<Step, PackError> {
+        if self.streams.is_none() {
+            let Some(header) = Header::read(&self.input[self.at..])? else { return Ok(Step::Starved) };
+            self.streams = Some(self.start(&header)?);
+            self.at += HEADER_LEN;
+        }
+        let mut left = budget.max(1);
+        loop {
+            if let Some(chunk) = self.chunk {
+                if left == 0 {
+                    return Ok(Step::Working);
+                }
+                left = left.saturating_sub(self.decode(chunk, left)?);
+                continue;
+            }
+            let Some(&expected) = self.lengths.get(self.next as usize) else { return Ok(Step::Done) };
+            let frame = Frame::read(&self.input[self.at..]).map_err(|_| self.corrupt())?;
+            let Some((frame, len)) = frame else { return Ok(Step::Starved) };
+            match frame {
+                Frame::Chunk { stream, compressed, decoded } => {
+                    let start = self.at + len;
+                    let end = start + compressed as usize;
+                    if end > self.input.len() {
+                        return Ok(Step::Starved);
+                    }
+                    let corrupt = self.corrupt();
+                    let target = self.stream(stream)?.promise(decoded).ok_or(corrupt)?;
+                    self.at = start;
+                    self.chunk = Some(Chunk { stream, end, target });
+                }
+                Frame::Member { form, crc32, takes } => {
+                    let bytes = self.join(form, &takes, expected)?;
+                    self.at += len;
+                    let (number, found) = (self.next, crc32fast::hash(&bytes));
+                    if crc32 != found {
+                        return Err(PackError::Crc { member: number, wanted: crc32, found });
+                    }
+                    self.next += 1;
+                    return Ok(Step::Member { number, bytes });
+                }
+            }
+        }
+    }
+
+    /// Checks the header against the index, and every length before anything is allocated for it.
+    fn start(&self, header: &Header) -> Result<[StreamDecoder; STREAMS], PackError> {
+        if header.id != self.id {
+            return Err(PackError::Stale { wanted: self.id, found: header.id });
+        }
+        let wanted = self.lengths.len() as u32;
+        if header.members != wanted {
+            return Err(PackError::Members { wanted, found: header.members });
+        }
+        let streams = header.streams.iter().fold(0u64, |sum, (_, len)| sum.saturating_add(*len));
+        let members = self.lengths.iter().fold(0u64, |sum, len| sum.saturating_add(*len));
+        let len = streams.max(members);
+        if len > self.limit {
+            return Err(PackError::TooLarge { len, limit: self.limit });
+        }
+        Ok(header.streams.map(|(codec, len)| StreamDecoder {
+            codec: match codec {
+                Codec::Stored => StreamCodec::Stored(Vec::new()),
+                Codec::Lzma(properties) => StreamCodec::Lzma(Box::new(Lzma::new(properties))),
+            },
+            len,
+            promised: 0,
+            taken: 0,
+        }))
+    }
+
+    /// Works on the chunk; returns the bytes decoded.
+    fn decode(&mut self, chunk: Chunk, budget: usize) -> Result<usize, PackError> {
+        let corrupt = self.corrupt();
+        let stream = self.streams.as_mut().map(|streams| &mut streams[chunk.stream]).ok_or(corrupt)?;
+        let before = stream.decoded();
+        stream.decode(&self.input[..chunk.end], &mut self.at, chunk.target, budget).map_err(|_| corrupt)?;
+        let after = stream.decoded();
+        if after >= chunk.target {
+            if self.at != chunk.end {
+                return Err(corrupt);
+            }
+            self.chunk = None;
+        }
+        Ok((after - before) as usize)
+    }
+
+    fn join(&mut self, form: Form, takes: &[u64; STREAMS], wanted: u64) -> Result<Vec<u8>, PackError> {
+        let member = self.next;
+        match form {
+            Form::Whole(stream) => {
+                let found = takes[0];
+                if found != wanted {
+                    return Err(PackError::Length { member, wanted, found });
+                }
+                let corrupt = self.corrupt();
+                let stream = self.stream(stream as usize)?;
+                let bytes = stream.next(found).ok_or(corrupt)?.to_vec();
+                stream.take(found);
+                Ok(bytes)
+            }
+        }
+    }
+
+    fn stream(&mut self, number: usize) -> Result<&mut StreamDecoder, PackError> {
+        let corrupt = self.corrupt();
+        self.streams.as_mut().and_then(|streams| streams.get_mut(number)).ok_or(corrupt)
+    }
+
+    fn corrupt(&self) -> PackError {
+        PackError::Corrupt { offset: self.dropped + self.at as u64, member: self.next }
+    }
+}
+
+impl StreamDecoder {
+    fn decoded(&self) -> u64 {
+        match &self.codec {
+            StreamCodec::Stored(bytes) => self.taken + bytes.len() as u64,
+            StreamCodec::Lzma(lzma) => lzma.decoded(),
+        }
+    }
+
+    /// Where the stream will be after a chunk that promises `decoded` more bytes. The last match of a chunk may go further
+    /// than it promised.
+    fn promise(&mut self, decoded: u64) -> Option<u64> {
+        self.promised = self.promised.checked_add(decoded).filter(|&target| target <= self.len)?;
+        Some(self.promised)
+    }
+
+    fn decode(&mut self, input: &[u8], at: &mut usize, target: u64, budget: usize) -> Result<(), Broken> {
+        match &mut self.codec {
+            StreamCodec::Stored(bytes) => {
+                bytes.extend_from_slice(&input[*at..]);
+                *at = input.len();
+                Ok(())
+            }
+            StreamCodec::Lzma(lzma) => lzma.decode(input, at, target, self.len, budget),
+        }
+    }
+
+    /// The next `len` bytes, if they are here.
+    fn next(&self, len: u64) -> Option<&[u8]> {
+        let to = self.taken.checked_add(len)?;
+        match &self.codec {
+            StreamCodec::Stored(bytes) => bytes.get(..usize::try_from(len).ok()?),
+            StreamCodec::Lzma(lzma) => lzma.get(self.taken, to),
+        }
+    }
+
+    fn take(&mut self, len: u64) {
+        self.taken += len;
+        match &mut self.codec {
+            StreamCodec::Stored(bytes) => drop(bytes.drain(..len as usize)),
+            StreamCodec::Lzma(lzma) => lzma.forget(self.taken),
+        }
+    }
+}
