@@ -308,8 +308,7 @@ impl<'t> Walk<'t> {
         let named = string != 0 && memory.strings.reference(string, self.file) == Some(index);
         let contexts = Contexts { set: 5, of: &[place as u32] };
         let index = if memory.model.symbol(role, 1, &contexts, named.into()) == 1 {
-            let string = self.string_number(memory, role, place, string);
-            memory.strings.reference(string, self.file).ok_or(Unfit)?
+            self.near_string(memory, role, place, string)?
         } else {
             self.other_reference(memory, role, place, index)?
         };

@@ -27,6 +27,9 @@ const MOST: usize = 1 << NUMBER_BITS;
 pub(super) struct Strings {
     letters: Vec<u8>,
     known: Vec<Known>,
+    /// Those that the file can refer to.
+    near: Vec<u32>,
+    near_file: u32,
 }
 
 #[derive(Clone, Copy)]
@@ -35,6 +38,7 @@ struct Known {
     /// The file that has a reference to it, and which.
     file: u32,
     reference: usize,
+    near: u32,
 }
 
 impl Strings {
@@ -50,7 +54,7 @@ impl Strings {
             return 0;
         }
         self.letters.extend_from_slice(string);
-        self.known.push(Known { end: self.letters.len(), file: 0, reference: 0 });
+        self.known.push(Known { end: self.letters.len(), file: 0, reference: 0, near: 0 });
         self.known.len() as u32
     }
 
@@ -61,13 +65,73 @@ impl Strings {
     }
 
     fn refer(&mut self, number: u32, file: u32, reference: usize) {
+        if self.near_file != file {
+            self.near.clear();
+            self.near_file = file;
+        }
         if let Some(known) = (number as usize).checked_sub(1).and_then(|at| self.known.get_mut(at)) {
+            if known.file != file {
+                known.near = self.near.len() as u32;
+                self.near.push(number);
+            }
             (known.file, known.reference) = (file, reference);
         }
     }
 }
 
 impl Walk<'_> {
+    pub(super) fn near_string<R: Role>(
+        &mut self,
+        memory: &mut Memory,
+        role: &mut R,
+        place: Place,
+        number: u32,
+    ) -> Result<usize, Unfit> {
+        let at = place as u32;
+        let (before, hint) = match self.open.last() {
+            Some(Open::Sequence(sequence)) => {
+                (sequence.before, self.hint(place, sequence.number.saturating_sub(1)))
+            }
+            Some(Open::Code(code)) => ([code.name, 0], 0),
+            None => ([0; 2], 0),
+        };
+        let file = self.file << 4;
+        let two = before[0].wrapping_mul(0x9E37_79B1) ^ before[1] << 5 ^ at;
+        let one = before[0].wrapping_mul(0x9E37_79B1) ^ hint << 8 ^ at;
+        for (set, key) in [(15, two), (17, one)] {
+            let slot = (key.wrapping_mul(0x85EB_CA6B) >> (32 - EXPECTED_BITS)) as usize;
+            let expected = memory.expected_strings[slot];
+            let reference = memory.strings.reference(expected, self.file);
+            if let Some(reference) = reference {
+                let of = [at | hint << 9, key, expected ^ at << 24, file ^ at];
+                let is_expected = (number == expected).into();
+                if memory.model.symbol(role, 1, &Contexts { set, of: &of }, is_expected) == 1 {
+                    let slot = (one.wrapping_mul(0x85EB_CA6B) >> (32 - EXPECTED_BITS)) as usize;
+                    memory.expected_strings[slot] = expected;
+                    return Ok(reference);
+                }
+            }
+        }
+        let strings = &memory.strings;
+        let near = (number as usize).checked_sub(1).map_or(0, |at| strings.known[at].near);
+        let count = if strings.near_file == self.file { strings.near.len() } else { 0 };
+        let bits = 32 - (count as u32).leading_zeros();
+        let file = file << 8 | bits;
+        let of = [
+            file ^ at,
+            file ^ at ^ hint << 24,
+            (file ^ at).wrapping_mul(0x9E37_79B1) ^ before[0],
+            (file ^ at).wrapping_mul(0x9E37_79B1) ^ two,
+        ];
+        let near = memory.model.symbol(role, bits, &Contexts { set: 12, of: &of }, near);
+        let number = *memory.strings.near.get(near as usize).filter(|_| count > 0).ok_or(Unfit)?;
+        for key in [two, one] {
+            let slot = (key.wrapping_mul(0x85EB_CA6B) >> (32 - EXPECTED_BITS)) as usize;
+            memory.expected_strings[slot] = number;
+        }
+        memory.strings.reference(number, self.file).ok_or(Unfit)
+    }
+
     /// Which string, 0 for a new one.
     pub(super) fn string_number<R: Role>(
         &mut self,
