@@ -4,14 +4,14 @@
 //! After Matt Mahoney's description of logistic mixing ("Data Compression Explained", 4.3). All arithmetic is on
 //! integers: the command that packs and the page that unpacks must agree to the last bit.
 
-/// The most contexts of a decision.
-const MOST_CONTEXTS: usize = 6;
+/// Contexts of a decision. More would save little, and decoding takes as long as there are contexts.
+pub(super) const CONTEXTS: usize = 4;
 
 /// 2^17 groups of statistics: 8 MiB.
 const GROUP_BITS: u32 = 18;
 /// Times 2^11, the most an input can be, an `i32`.
 const MOST_WEIGHT: i32 = (1 << 20) - 1;
-const INITIAL_WEIGHT: i32 = 17_000;
+const INITIAL_WEIGHT: i32 = (1 << 16) * 13 / 10 / CONTEXTS as i32;
 const WEIGHT_SETS: usize = 1 << 14;
 /// A slot's adaptation slows down until it has seen so many bits.
 const MAX_COUNT: u32 = 15;
@@ -39,7 +39,7 @@ pub(super) trait Side {
 #[derive(Clone)]
 pub(super) struct Model {
     slots: Vec<Group>,
-    weights: Vec<[i32; MOST_CONTEXTS]>,
+    weights: Vec<[i32; CONTEXTS]>,
     stretch: Vec<i16>,
     rates: Vec<i32>,
 }
@@ -54,15 +54,15 @@ const FRESH: [u16; 16] = [1 << 15; 16];
 
 /// What a symbol depends on. `set` says what kind of symbol it is and chooses the weights.
 #[derive(Clone, Copy)]
-pub(super) struct Contexts<'a> {
+pub(super) struct Contexts {
     pub(super) set: u32,
-    pub(super) of: &'a [u32],
+    pub(super) of: [u32; CONTEXTS],
 }
 
+#[derive(Clone, Copy)]
 /// Where a group of up to 15 decisions finds its statistics.
 struct Place {
-    groups: [u32; MOST_CONTEXTS],
-    contexts: usize,
+    groups: [u32; CONTEXTS],
     set: u32,
 }
 
@@ -75,14 +75,14 @@ impl Model {
         stretch.resize(4096, (8 * UNIT - 1) as i16);
         Model {
             slots: vec![Group(FRESH); 1 << GROUP_BITS],
-            weights: vec![[INITIAL_WEIGHT; MOST_CONTEXTS]; WEIGHT_SETS],
+            weights: vec![[INITIAL_WEIGHT; CONTEXTS]; WEIGHT_SETS],
             stretch,
             rates: (0..=MAX_COUNT).map(|count| (655_360 / (10 * count + 16)) as i32).collect(),
         }
     }
 
     /// A value of `bits` bits, the highest first.
-    pub(super) fn symbol<S: Side>(&mut self, side: &mut S, bits: u32, contexts: &Contexts<'_>, value: u32) -> u32 {
+    pub(super) fn symbol<S: Side>(&mut self, side: &mut S, bits: u32, contexts: &Contexts, value: u32) -> u32 {
         let mut decoded = 1;
         let mut left = bits;
         while left > 0 {
@@ -94,18 +94,27 @@ impl Model {
         decoded - (1 << bits)
     }
 
-    /// Any value, small ones in few decisions: how many bits it has in unary, then those bits.
-    pub(super) fn number<S: Side>(&mut self, side: &mut S, contexts: &Contexts<'_>, value: u32) -> u32 {
+    /// Any value, small ones in few decisions: how many bits it has in unary, then those bits. One group holds all that
+    /// concerns values below 8.
+    pub(super) fn number<S: Side>(&mut self, side: &mut S, contexts: &Contexts, value: u32) -> u32 {
+        const UNARY: u32 = 11;
         let len = 32 - value.leading_zeros();
-        let mut bits = 0;
-        let mut place = self.place(contexts, 0);
-        while bits < 32 && self.bit(side, &place, bits % 15 + 1, len > bits) {
+        let first = self.place(contexts, 0);
+        let (mut bits, mut place) = (0, first);
+        while bits < 32 && self.bit(side, &place, bits % UNARY + 1, len > bits) {
             bits += 1;
-            if bits % 15 == 0 {
+            if bits % UNARY == 0 {
                 place = self.place(contexts, bits << 8);
             }
         }
-        let mut decoded = 1;
+        let mut decoded = bits.min(1);
+        if bits == 2 || bits == 3 {
+            for shift in (0..bits - 1).rev() {
+                let node = 11 + decoded + (bits & 1);
+                decoded = decoded << 1 | u32::from(self.bit(side, &first, node, value >> shift & 1 == 1));
+            }
+            return decoded;
+        }
         let mut left = bits.saturating_sub(1);
         while left > 0 {
             let group = left.min(4);
@@ -113,11 +122,11 @@ impl Model {
             let part = value >> left & ((1 << group) - 1);
             decoded = decoded << group | self.group(side, contexts, bits << 24 ^ decoded, group, part);
         }
-        if bits == 0 { 0 } else { decoded }
+        decoded
     }
 
     /// Up to four bits, which share a cache line in each context. `node`: what of the symbol came before.
-    fn group<S: Side>(&mut self, side: &mut S, contexts: &Contexts<'_>, node: u32, bits: u32, value: u32) -> u32 {
+    fn group<S: Side>(&mut self, side: &mut S, contexts: &Contexts, node: u32, bits: u32, value: u32) -> u32 {
         let place = self.place(contexts, node);
         let mut decoded = 1;
         for shift in (0..bits).rev() {
@@ -127,50 +136,53 @@ impl Model {
     }
 
     /// The same for values around zero.
-    pub(super) fn signed<S: Side>(&mut self, side: &mut S, contexts: &Contexts<'_>, value: i32) -> i32 {
+    pub(super) fn signed<S: Side>(&mut self, side: &mut S, contexts: &Contexts, value: i32) -> i32 {
         let folded = self.number(side, contexts, (value << 1 ^ value >> 31) as u32);
         (folded >> 1) as i32 ^ -((folded & 1) as i32)
     }
 
-    fn place(&mut self, contexts: &Contexts<'_>, node: u32) -> Place {
+    fn place(&mut self, contexts: &Contexts, node: u32) -> Place {
         let salt = node.wrapping_add(contexts.set << 20).wrapping_mul(0x9E37_79B1);
-        let mut groups = [0; MOST_CONTEXTS];
-        for (number, (group, &context)) in groups.iter_mut().zip(contexts.of).enumerate() {
-            let hash = (context ^ salt).wrapping_add(number as u32).wrapping_mul(0x85EB_CA6B);
-            let hash = (hash ^ hash >> 15).wrapping_mul(0xC2B2_AE35);
-            *group = hash >> (32 - GROUP_BITS);
+        let mut number = 0;
+        let hashes = contexts.of.map(|context| {
+            number += 1;
+            let hash = (context ^ salt).wrapping_add(number).wrapping_mul(0x85EB_CA6B);
+            (hash ^ hash >> 15).wrapping_mul(0xC2B2_AE35)
+        });
+        let groups = hashes.map(|hash| hash >> (32 - GROUP_BITS));
+        // All are read before any is looked at: they come from memory side by side.
+        let marks = groups.map(|group| self.slots[group as usize].0[0]);
+        for ((hash, group), mark) in hashes.into_iter().zip(groups).zip(marks) {
             // Another context's statistics are worse than none.
-            let slots = &mut self.slots[*group as usize].0;
-            let mark = hash as u16;
-            if slots[0] != mark {
+            if mark != hash as u16 {
+                let slots = &mut self.slots[group as usize].0;
                 *slots = FRESH;
-                slots[0] = mark;
+                slots[0] = hash as u16;
             }
         }
         let set = contexts.set.wrapping_mul(0x3D5).wrapping_add(node).wrapping_mul(16);
-        Place { groups, contexts: contexts.of.len().min(MOST_CONTEXTS), set }
+        Place { groups, set }
     }
 
     fn bit<S: Side>(&mut self, side: &mut S, place: &Place, node: u32, bit: bool) -> bool {
         let node = node as usize % 16;
-        let groups = &place.groups[..place.contexts];
-        let mut inputs = [0; MOST_CONTEXTS];
-        for (input, &group) in inputs.iter_mut().zip(groups) {
+        let mut inputs = [0; CONTEXTS];
+        for (input, group) in inputs.iter_mut().zip(place.groups) {
             *input = i32::from(self.stretch[(self.slots[group as usize].0[node] >> 4) as usize]);
         }
         let set = (place.set as usize + node) % WEIGHT_SETS;
         let weights = &mut self.weights[set];
-        let products = weights.iter().zip(&inputs[..place.contexts]).map(|(weight, input)| weight * input >> 8);
+        let products = weights.iter().zip(inputs).map(|(weight, input)| *weight * input >> 8);
         let sum = products.sum::<i32>() >> 8;
         let p = squash(sum.clamp(1 - 8 * UNIT, 8 * UNIT - 1));
 
         let bit = side.code(p, bit);
 
         let error = (if bit { 65_535 } else { 0 }) - p as i32;
-        for (weight, input) in weights.iter_mut().zip(&inputs[..place.contexts]) {
+        for (weight, input) in weights.iter_mut().zip(inputs) {
             *weight = (*weight + (input * error + (1 << 13) >> 14)).clamp(-MOST_WEIGHT, MOST_WEIGHT);
         }
-        for &group in groups {
+        for group in place.groups {
             let slot = &mut self.slots[group as usize].0[node];
             let count = *slot & ((1 << COUNT_BITS) - 1);
             let p = i32::from(*slot >> COUNT_BITS);

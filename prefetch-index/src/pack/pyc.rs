@@ -21,7 +21,7 @@ mod tape;
 #[cfg(test)]
 mod tests;
 
-use super::model::{Contexts, Model};
+use super::model::{CONTEXTS, Contexts, Model};
 use body::Body;
 use opcodes::Instructions;
 #[cfg(feature = "cli")]
@@ -159,7 +159,7 @@ impl<'t> Walk<'t> {
         memory.files += 1;
         let mut header = [0; HEADER_LEN];
         for (at, byte) in header.iter_mut().enumerate() {
-            let contexts = Contexts { set: 1, of: &[at as u32] };
+            let contexts = Contexts { set: 1, of: [at as u32; CONTEXTS] };
             *byte = memory.model.symbol(role, 8, &contexts, tape.peek(R::ENCODES)?.into()) as u8;
             tape.put(&[*byte])?;
         }
@@ -258,8 +258,6 @@ impl<'t> Walk<'t> {
         };
         let [a, b] = before.map(u32::from);
         let of = [
-            at,
-            at | a << 8,
             at | a << 8 | b << 16,
             at | hint << 8,
             at | hint << 8 | a << 20,
@@ -267,7 +265,7 @@ impl<'t> Walk<'t> {
         ];
         let byte = self.tape.peek(R::ENCODES)?;
         let rank = KINDS.iter().position(|&kind| kind == byte).unwrap_or(KINDS.len() + usize::from(byte));
-        let rank = memory.model.number(role, &Contexts { set: 4, of: &of }, rank as u32) as usize;
+        let rank = memory.model.number(role, &Contexts { set: 4, of }, rank as u32) as usize;
         let kind = match KINDS.get(rank) {
             Some(&kind) => kind,
             None => u8::try_from(rank - KINDS.len()).map_err(|_| Unfit)?,
@@ -306,7 +304,7 @@ impl<'t> Walk<'t> {
         let index = self.tape.peek_word(R::ENCODES)? as usize;
         let string = self.references.get(index).map_or(0, |value| value.string);
         let named = string != 0 && memory.strings.reference(string, self.file) == Some(index);
-        let contexts = Contexts { set: 5, of: &[place as u32] };
+        let contexts = Contexts { set: 5, of: [place as u32; CONTEXTS] };
         let index = if memory.model.symbol(role, 1, &contexts, named.into()) == 1 {
             self.near_string(memory, role, place, string)?
         } else {
@@ -333,15 +331,15 @@ impl<'t> Walk<'t> {
         };
         let slot = at as usize + PLACES * locals.min(15) as usize;
         let expected = self.expected[slot];
-        let of = [at, at | locals << 8, at | self.file << 8];
-        let is_expected = memory.model.symbol(role, 1, &Contexts { set: 16, of: &of }, (index == expected).into()) == 1;
+        let of = [at, at | locals << 8, at | self.file << 8, 0];
+        let is_expected = memory.model.symbol(role, 1, &Contexts { set: 16, of }, (index == expected).into()) == 1;
         if is_expected {
             return Ok(expected);
         }
         let count = self.references.len();
         let distance = count.wrapping_sub(index) as u32;
-        let of = [at, at | locals << 8];
-        let distance = memory.model.number(role, &Contexts { set: 6, of: &of }, distance) as usize;
+        let of = [at, at | locals << 8, at | self.file << 8, 0];
+        let distance = memory.model.number(role, &Contexts { set: 6, of }, distance) as usize;
         self.expected[slot] = count.checked_sub(distance).ok_or(Unfit)?;
         Ok(self.expected[slot])
     }
@@ -364,8 +362,8 @@ impl<'t> Walk<'t> {
         };
         let at = place as u32 | u32::from(kind) << 8;
         let hint = self.open.len().checked_sub(2).map_or(0, |_| self.hint(place, 0));
-        let of = [at, at | used << 16, at | hint << 16];
-        let len = memory.model.number(role, &Contexts { set: 7, of: &of }, len);
+        let of = [at, at | used << 16, at | hint << 16, 0];
+        let len = memory.model.number(role, &Contexts { set: 7, of }, len);
         if short {
             self.tape.put(&[u8::try_from(len).map_err(|_| Unfit)?])?;
         } else {
@@ -415,13 +413,12 @@ impl<'t> Walk<'t> {
             let field = at as u32;
             let word = self.tape.peek_word(R::ENCODES)?;
             let of = [
-                field,
                 field | a << 8,
                 field | c << 8 | d << 16,
                 field | a << 8 | d << 20,
                 field | a << 8 | b << 16 | c << 24,
             ];
-            head[at] = memory.model.number(role, &Contexts { set: 8, of: &of }, word);
+            head[at] = memory.model.number(role, &Contexts { set: 8, of }, word);
             self.tape.put(&head[at].to_le_bytes())?;
         }
         self.open.push(Open::Code(Box::new(Code {
@@ -447,8 +444,8 @@ impl<'t> Walk<'t> {
         });
         let before = lines.into_iter().find(|&line| line != 0).unwrap_or(0);
         let delta = self.tape.peek_word(R::ENCODES)?.wrapping_sub(before) as i32;
-        let of = [0, code.head[4], code.name, self.open.len() as u32, u32::from(before == 0), code.head[0]];
-        let delta = memory.model.signed(role, &Contexts { set: 9, of: &of }, delta);
+        let of = [code.head[4], code.name, self.open.len() as u32, u32::from(before == 0)];
+        let delta = memory.model.signed(role, &Contexts { set: 9, of }, delta);
         code.first_line = before.wrapping_add(delta as u32);
         self.tape.put(&code.first_line.to_le_bytes())
     }
@@ -488,7 +485,7 @@ impl<'t> Walk<'t> {
     /// A 32-bit number.
     fn word<R: Role>(&mut self, memory: &mut Memory, role: &mut R, set: u32, context: u32) -> Result<u32, Unfit> {
         let word = self.tape.peek_word(R::ENCODES)?;
-        let contexts = Contexts { set, of: &[context] };
+        let contexts = Contexts { set, of: [context; CONTEXTS] };
         let word = memory.model.number(role, &contexts, word);
         self.tape.put(&word.to_le_bytes())?;
         Ok(word)
@@ -501,7 +498,7 @@ impl<'t> Walk<'t> {
             let byte = self.tape.peek(R::ENCODES)?;
             let (one, two, three) = (before & 0xff, before & 0xffff, before & 0xff_ffff);
             let of = [one | 1 << 8, two | 1 << 16, three | 1 << 24, one | at.min(16) << 8];
-            let byte = memory.model.symbol(role, 8, &Contexts { set: 10, of: &of }, byte.into());
+            let byte = memory.model.symbol(role, 8, &Contexts { set: 10, of }, byte.into());
             self.tape.put(&[byte as u8])?;
             before = before << 8 | byte;
         }

@@ -1,6 +1,6 @@
 //! A code object's instructions, and the bytes that go with them: line table, exception table, kinds of locals.
 
-use super::super::model::Contexts;
+use super::super::model::{CONTEXTS, Contexts};
 use super::lines::{self, MAX, Run};
 use super::opcodes::Operation;
 use super::spans::{Guess, Operands, Span, Widths};
@@ -158,7 +158,7 @@ impl Walk<'_> {
             runs = lines::parse(table).unwrap_or_default();
             parsed = lines::write(&runs) == table && align(&runs, &code.body.instructions);
         }
-        let contexts = Contexts { set: 20, of: &[0] };
+        let contexts = Contexts { set: 20, of: [0; CONTEXTS] };
         if memory.model.symbol(role, 1, &contexts, parsed.into()) == 0 {
             return self.bytes(memory, role);
         }
@@ -180,21 +180,20 @@ impl Walk<'_> {
         let Some(Open::Code(code)) = self.open.last() else { return Err(Unfit) };
         let (place, locals) = (place as u32, code.locals.len() as u32);
         let len = self.tape.peek_word(R::ENCODES)?;
-        let of = [place, place | locals << 8];
-        let len = memory.model.number(role, &Contexts { set: 21, of: &of }, len);
+        let of = [place, place | locals << 8, 0, 0];
+        let len = memory.model.number(role, &Contexts { set: 21, of }, len);
         self.tape.put(&len.to_le_bytes())?;
         let mut before = 0u32;
         for at in 0..len {
             let (one, two, three) = (before & 0xff, before & 0xffff, before & 0xff_ffff);
             let of = [
-                place | at << 8,
                 place | one << 8,
                 (place | two << 8) ^ 1 << 30,
                 (place | three << 8) ^ 1 << 29,
                 place | one << 8 | at << 16,
             ];
             let byte = self.tape.peek(R::ENCODES)?;
-            let byte = memory.model.symbol(role, 8, &Contexts { set: 22 + place, of: &of }, byte.into());
+            let byte = memory.model.symbol(role, 8, &Contexts { set: 22 + place, of }, byte.into());
             self.tape.put(&[byte as u8])?;
             before = before << 8 | byte;
         }
@@ -210,7 +209,7 @@ fn instruction<R: Role>(memory: &mut Memory, role: &mut R, history: &History, ki
     let op = u32::from(expected);
     if expected != 0 {
         let of = [op | (numbers & 0xff) << 8, three ^ op, op | (numbers & 0xffff) << 8, lasts ^ last.wrapping_mul(0x6F4F_2A35)];
-        if memory.model.symbol(role, 1, &Contexts { set: 41, of: &of }, (number == expected).into()) == 1 {
+        if memory.model.symbol(role, 1, &Contexts { set: 41, of }, (number == expected).into()) == 1 {
             return op;
         }
     }
@@ -220,7 +219,7 @@ fn instruction<R: Role>(memory: &mut Memory, role: &mut R, history: &History, ki
         numbers & 0xff_ffff | 1 << 24,
         three,
     ];
-    let number = memory.model.symbol(role, 8, &Contexts { set: 40, of: &of }, number.into());
+    let number = memory.model.symbol(role, 8, &Contexts { set: 40, of }, number.into());
     memory.expected_instructions[at] = number as u8;
     number
 }
@@ -248,14 +247,12 @@ fn argument<R: Role>(
     let op = u32::from(number);
     let History { numbers, last, lasts } = *history;
     let of = [
-        op,
         op | (numbers & 0xff) << 8,
         op | (numbers & 0xffff) << 8,
         op ^ last.wrapping_mul(0x9E37_79B1),
         op ^ lasts.wrapping_mul(0x85EB_CA6B) ^ last.wrapping_mul(0x9E37_79B1),
-        op ^ used << 8 ^ (last & 0xff) << 24,
     ];
-    let coded = memory.model.number(role, &Contexts { set: 64 + op, of: &of }, value);
+    let coded = memory.model.number(role, &Contexts { set: 64 + op, of }, value);
     let argument = match table(operation) {
         Some((table, shift)) => {
             let index = index_of(used, coded >> shift);
@@ -359,14 +356,12 @@ impl PlaceCoder {
             Guess::Starts { at, .. } => at,
         };
         let of = [
-            op | before << 8,
-            op | (kinds & 7) << 8,
             op | before << 8 | (kinds & 255) << 16,
             op | (kinds & 0xffff) << 8,
             op ^ (at as u32) << 8 ^ (self.operands.previous.end as u32) << 18,
             op ^ (kinds & 0xff) << 8 ^ instruction.argument << 16,
         ];
-        let kind = memory.model.number(role, &Contexts { set: 320 + op, of: &of }, kind);
+        let kind = memory.model.number(role, &Contexts { set: 320 + op, of }, kind);
         self.kinds = kinds << 8 | kind << 2;
         match kind {
             SAME => {
@@ -392,15 +387,13 @@ impl PlaceCoder {
                 op | before << 8 | kind << 16,
                 kind | (kinds & 255) << 8,
                 op | (kinds & 0xffff) << 8,
-                kind | (self.line as u32) << 8,
-                kind,
             ];
-            delta = memory.model.signed(role, &Contexts { set: 600 + kind, of: &of }, line.wrapping_sub(self.line));
+            delta = memory.model.signed(role, &Contexts { set: 600 + kind, of }, line.wrapping_sub(self.line));
         }
         let line = self.line.wrapping_add(delta);
         let lines = if kind == LINES {
-            let of = [op | before << 8, delta as u32, op | kinds << 8];
-            memory.model.number(role, &Contexts { set: 610, of: &of }, lines)
+            let of = [op | before << 8, delta as u32, op | kinds << 8, 0];
+            memory.model.number(role, &Contexts { set: 610, of }, lines)
         } else {
             0
         };
@@ -437,28 +430,24 @@ impl PlaceCoder {
             Guess::Is(span) => span.start,
         };
         let of = [
-            op | kind << 8,
             op | before << 8 | kind << 16,
             op | (kinds & 255) << 8 | kind << 16,
-            op | (self.operands.previous.end as u32) << 8,
             (kind | (at as u32) << 8) ^ (self.operands.statement.start as u32) << 20,
             op | (kinds & 0xffff) << 8 | kind << 28,
         ];
-        let off = memory.model.signed(role, &Contexts { set: 620 + kind, of: &of }, span.start.wrapping_sub(at));
+        let off = memory.model.signed(role, &Contexts { set: 620 + kind, of }, span.start.wrapping_sub(at));
         let start = at.wrapping_add(off);
         let end = match guess {
             Guess::Starts { width, .. } => start.wrapping_add(width),
             Guess::Is(span) => span.end,
         };
         let of = [
-            op | kind << 8,
             op | before << 8 | kind << 16,
             op | (off as u32 & 0xff) << 8 | kind << 16,
             op | (kinds & 255) << 8 | (off as u32 & 0xff) << 16,
             op ^ (self.off as u32) << 8 ^ argument << 16,
-            op | (kinds & 0xffff) << 8 | kind << 28,
         ];
-        self.off = memory.model.signed(role, &Contexts { set: 630 + kind, of: &of }, span.end.wrapping_sub(end));
+        self.off = memory.model.signed(role, &Contexts { set: 630 + kind, of }, span.end.wrapping_sub(end));
         let end = end.wrapping_add(self.off);
         self.kinds |= 1 + u32::from(off == 0) + 2 * u32::from(self.off == 0) - 1;
         if !(0..MAX).contains(&start) || !(0..MAX).contains(&end) {

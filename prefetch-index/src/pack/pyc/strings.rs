@@ -1,6 +1,6 @@
 //! Strings: numbered over the whole pack, so that a name costs a number that is likely and not its letters.
 
-use super::super::model::{Contexts, Side};
+use super::super::model::{CONTEXTS, Contexts, Side};
 use super::{EXPECTED_BITS, FLAG_REF, Memory, Open, Place, Unfit, Value, Walk};
 
 /// One side of the walk. Where letters go to or come from, and whether a string is known.
@@ -105,7 +105,7 @@ impl Walk<'_> {
             if let Some(reference) = reference {
                 let of = [at | hint << 9, key, expected ^ at << 24, file ^ at];
                 let is_expected = (number == expected).into();
-                if memory.model.symbol(role, 1, &Contexts { set, of: &of }, is_expected) == 1 {
+                if memory.model.symbol(role, 1, &Contexts { set, of }, is_expected) == 1 {
                     let slot = (one.wrapping_mul(0x85EB_CA6B) >> (32 - EXPECTED_BITS)) as usize;
                     memory.expected_strings[slot] = expected;
                     return Ok(reference);
@@ -123,7 +123,7 @@ impl Walk<'_> {
             (file ^ at).wrapping_mul(0x9E37_79B1) ^ before[0],
             (file ^ at).wrapping_mul(0x9E37_79B1) ^ two,
         ];
-        let near = memory.model.symbol(role, bits, &Contexts { set: 12, of: &of }, near);
+        let near = memory.model.symbol(role, bits, &Contexts { set: 12, of }, near);
         let number = *memory.strings.near.get(near as usize).filter(|_| count > 0).ok_or(Unfit)?;
         for key in [two, one] {
             let slot = (key.wrapping_mul(0x85EB_CA6B) >> (32 - EXPECTED_BITS)) as usize;
@@ -156,18 +156,17 @@ impl Walk<'_> {
             let here = u32::from(memory.strings.reference(expected, self.file).is_some());
             let of = [at | here << 8 | hint << 9, two ^ here, expected ^ at << 24, (file ^ at) << 1 | here];
             let is_expected = (number == expected).into();
-            if memory.model.symbol(role, 1, &Contexts { set: 15, of: &of }, is_expected) == 1 {
+            if memory.model.symbol(role, 1, &Contexts { set: 15, of }, is_expected) == 1 {
                 return expected;
             }
         }
         let of = [
             at | hint << 8,
             at ^ before[0] << 5,
-            file ^ at | hint << 20,
             (file ^ at).wrapping_mul(0x9E37_79B1) ^ before[0],
             (hint ^ before[0] << 8).wrapping_mul(0x85EB_CA6B) ^ at,
         ];
-        let number = memory.model.symbol(role, NUMBER_BITS, &Contexts { set: 12, of: &of }, number);
+        let number = memory.model.symbol(role, NUMBER_BITS, &Contexts { set: 12, of }, number);
         memory.expected_strings[slot] = number;
         number
     }
@@ -195,7 +194,7 @@ impl Walk<'_> {
         };
         if place == Place::QualifiedName {
             let expected = self.expected_name(memory);
-            let contexts = Contexts { set: 13, of: &[short.into()] };
+            let contexts = Contexts { set: 13, of: [short.into(); CONTEXTS] };
             let as_expected = expected.len() <= LONGEST_NAME && string == expected;
             if memory.model.symbol(role, 1, &contexts, as_expected.into()) == 1 {
                 return self.put_string(memory, role, short, &expected, true, reference);
@@ -212,8 +211,8 @@ impl Walk<'_> {
             return Ok(Value { string: number, ..value });
         }
         let at = place as u32 | u32::from(kind) << 8;
-        let of = [at, place as u32];
-        let len = memory.model.number(role, &Contexts { set: 14, of: &of }, len);
+        let of = [at, place as u32, 0, 0];
+        let len = memory.model.number(role, &Contexts { set: 14, of }, len);
         let is_name = short && len as usize <= LONGEST_NAME;
         let letters = role.letters(is_name, len, &string)?;
         let value = self.put_string(memory, role, short, &letters, is_name, reference)?;
