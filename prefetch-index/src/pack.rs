@@ -22,6 +22,8 @@
 mod decoder;
 mod frame;
 mod lzma;
+mod model;
+mod pyc;
 
 #[cfg(feature = "cli")]
 mod encoder;

@@ -1,8 +1,9 @@
 //! Reading a pack while it arrives.
 
 use super::PackError;
-use super::frame::{Codec, Form, Frame, HEADER_LEN, Header, STREAMS};
+use super::frame::{Codec, Form, Frame, HEADER_LEN, Header, STREAMS, Stream};
 use super::lzma::{Broken, Lzma};
+use super::pyc::{Unfit, Unpacker};
 
 /// Reads a pack: takes its bytes as they come and gives out members as they are complete. Does no I/O.
 ///
@@ -17,6 +18,10 @@ pub struct Decoder {
     dropped: u64,
     streams: Option<[StreamDecoder; STREAMS]>,
     chunk: Option<Chunk>,
+    /// Begun by the first member that needs it.
+    unpacker: Option<Box<Unpacker>>,
+    /// The CRC-32 of the member that `unpacker` is at.
+    unpacking: Option<u32>,
     next: u32,
     failed: Option<PackError>,
 }
@@ -77,6 +82,8 @@ impl Decoder {
             dropped: 0,
             streams: None,
             chunk: None,
+            unpacker: None,
+            unpacking: None,
             next: 0,
             failed: None,
         }
@@ -132,6 +139,18 @@ impl Decoder {
                 continue;
             }
             let Some(&expected) = self.lengths.get(self.next as usize) else { return Ok(Step::Done) };
+            if let Some(crc32) = self.unpacking {
+                if left == 0 {
+                    return Ok(Step::Working);
+                }
+                // The model is some ten times slower than LZMA.
+                let unpacked =
+                    self.unpacker.as_mut().map_or(Err(Unfit), |unpacker| unpacker.advance(left / 10 + 1));
+                left = 0;
+                let Some(bytes) = unpacked.map_err(|Unfit| self.corrupt())? else { continue };
+                self.unpacking = None;
+                return self.checked(bytes, crc32);
+            }
             let frame = Frame::read(&self.input[self.at..]).map_err(|_| self.corrupt())?;
             let Some((frame, len)) = frame else { return Ok(Step::Starved) };
             match frame {
@@ -147,17 +166,31 @@ impl Decoder {
                     self.chunk = Some(Chunk { stream, end, target });
                 }
                 Frame::Member { form, crc32, takes } => {
-                    let bytes = self.join(form, &takes, expected)?;
                     self.at += len;
-                    let (number, found) = (self.next, crc32fast::hash(&bytes));
-                    if crc32 != found {
-                        return Err(PackError::Crc { member: number, wanted: crc32, found });
+                    if form == Form::Modelled {
+                        self.begin(&takes, expected)?;
+                        self.unpacking = Some(crc32);
+                        continue;
                     }
-                    self.next += 1;
-                    return Ok(Step::Member { number, bytes });
+                    let found = takes[0];
+                    if found != expected {
+                        return Err(PackError::Length { member: self.next, wanted: expected, found });
+                    }
+                    let bytes = self.take(form.streams()[0], found)?;
+                    return self.checked(bytes, crc32);
                 }
             }
         }
+    }
+
+    /// Gives out the next member.
+    fn checked(&mut self, bytes: Vec<u8>, crc32: u32) -> Result<Step, PackError> {
+        let (number, found) = (self.next, crc32fast::hash(&bytes));
+        if crc32 != found {
+            return Err(PackError::Crc { member: number, wanted: crc32, found });
+        }
+        self.next += 1;
+        Ok(Step::Member { number, bytes })
     }
 
     /// Checks the header against the index, and every length before anything is allocated for it.
@@ -202,21 +235,24 @@ impl Decoder {
         Ok((after - before) as usize)
     }
 
-    fn join(&mut self, form: Form, takes: &[u64; STREAMS], wanted: u64) -> Result<Vec<u8>, PackError> {
-        let member = self.next;
-        match form {
-            Form::Whole(stream) => {
-                let found = takes[0];
-                if found != wanted {
-                    return Err(PackError::Length { member, wanted, found });
-                }
-                let corrupt = self.corrupt();
-                let stream = self.stream(stream as usize)?;
-                let bytes = stream.next(found).ok_or(corrupt)?.to_vec();
-                stream.take(found);
-                Ok(bytes)
-            }
-        }
+    /// Begins to unpack a member of `len` bytes.
+    fn begin(&mut self, takes: &[u64; STREAMS], len: u64) -> Result<(), PackError> {
+        let corrupt = self.corrupt();
+        let model = self.take(Stream::Model, takes[0])?;
+        let names = self.take(Stream::Names, takes[1])?;
+        let text = self.take(Stream::Text, takes[2])?;
+        let unpacker = self.unpacker.get_or_insert_with(|| Box::new(Unpacker::new()));
+        let len = usize::try_from(len).map_err(|_| corrupt)?;
+        unpacker.begin(len, model, names, text).map_err(|Unfit| corrupt)
+    }
+
+    /// The next `len` bytes of a stream.
+    fn take(&mut self, stream: Stream, len: u64) -> Result<Vec<u8>, PackError> {
+        let corrupt = self.corrupt();
+        let stream = self.stream(stream as usize)?;
+        let bytes = stream.next(len).ok_or(corrupt)?.to_vec();
+        stream.take(len);
+        Ok(bytes)
     }
 
     fn stream(&mut self, number: usize) -> Result<&mut StreamDecoder, PackError> {

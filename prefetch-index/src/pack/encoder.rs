@@ -9,6 +9,7 @@ use liblzma::write::XzEncoder;
 
 use super::frame::{Codec, Form, Frame, Header, MAX_CHUNK, STREAMS, Stream};
 use super::lzma::{Lzma, WINDOW};
+use super::pyc::Packer;
 use super::{Kind, PackError, Packed};
 
 /// How much work compression may be. The decoder is equally fast for all but `Stored`.
@@ -42,16 +43,17 @@ pub fn encode(
     let mut streams: [Vec<u8>; STREAMS] = std::array::from_fn(|_| Vec::new());
     let mut ends: [Vec<u64>; STREAMS] = std::array::from_fn(|_| Vec::new());
     let mut frames = Vec::with_capacity(members.len());
+    let mut packer = Packer::new();
     for member in members {
-        let before = streams.each_ref().map(Vec::len);
-        let form = split(member, effort, &mut streams);
-        let mut takes = [0; STREAMS];
-        for (take, stream) in takes.iter_mut().zip(form.streams()) {
-            let stream = *stream as usize;
-            *take = (streams[stream].len() - before[stream]) as u64;
-            ends[stream].push(streams[stream].len() as u64);
+        let (form, takes) = split(member, effort, &mut packer, &mut streams);
+        for (take, &stream) in takes.iter().zip(form.streams()) {
+            let ends = &mut ends[stream as usize];
+            ends.push(ends.last().unwrap_or(&0) + take);
         }
         frames.push((form, crc32fast::hash(member.bytes), takes));
+    }
+    if !ends[Stream::Model as usize].is_empty() {
+        streams[Stream::Model as usize] = packer.finish();
     }
     let compressed = compress(&streams, &ends, effort, progress)?;
 
@@ -81,19 +83,40 @@ pub fn encode(
     Ok(file)
 }
 
-/// Sorts a member's bytes into the streams.
-fn split(member: &Packed<'_>, _effort: Effort, streams: &mut [Vec<u8>; STREAMS]) -> Form {
-    let stream = match member.kind {
-        Kind::Plain => Stream::Plain,
-        Kind::Bytecode => Stream::Bytecode,
-        Kind::Library => Stream::Library,
+/// Sorts a member's bytes into the streams. Returns how many each stream of the form got; those for the model come when
+/// all is packed.
+fn split(
+    member: &Packed<'_>,
+    effort: Effort,
+    packer: &mut Packer,
+    streams: &mut [Vec<u8>; STREAMS],
+) -> (Form, [u64; STREAMS]) {
+    let mut takes = [0; STREAMS];
+    if member.kind == Kind::Bytecode
+        && effort != Effort::Stored
+        && let Some(strings) = packer.pack(member.bytes)
+    {
+        takes[..3].copy_from_slice(&[
+            strings.model as u64,
+            strings.names.len() as u64,
+            strings.text.len() as u64,
+        ]);
+        streams[Stream::Names as usize].extend(strings.names);
+        streams[Stream::Text as usize].extend(strings.text);
+        return (Form::Modelled, takes);
+    }
+    let (form, stream) = match member.kind {
+        Kind::Plain => (Form::Plain, Stream::Plain),
+        Kind::Bytecode => (Form::Bytecode, Stream::Bytecode),
+        Kind::Library => (Form::Library, Stream::Library),
     };
     streams[stream as usize].extend(member.bytes);
-    Form::Whole(stream)
+    takes[0] = member.bytes.len() as u64;
+    (form, takes)
 }
 
 fn codec(stream: Stream, effort: Effort) -> Codec {
-    if effort == Effort::Stored { Codec::Stored } else { Codec::Lzma(stream.properties()) }
+    if effort == Effort::Stored { Codec::Stored } else { stream.codec() }
 }
 
 /// Where a stream may be cut: so many compressed bytes hold at least so many decoded ones.

@@ -14,24 +14,32 @@ pub(super) const STORED: u8 = 255;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stream {
     Plain,
-    Bytecode,
     Library,
+    /// Bytecode that has no model.
+    Bytecode,
+    /// Of bytecode that has: what the model's coder wrote; is stored.
+    Model,
+    /// Its strings.
+    Names,
+    Text,
 }
 
 pub(super) const STREAMS: usize = Stream::ALL.len();
 pub(super) const HEADER_LEN: usize = 32 + 9 * STREAMS + 4;
 
 impl Stream {
-    pub(super) const ALL: [Stream; 3] = [Stream::Plain, Stream::Bytecode, Stream::Library];
+    pub(super) const ALL: [Stream; 6] =
+        [Stream::Plain, Stream::Library, Stream::Bytecode, Stream::Model, Stream::Names, Stream::Text];
 
-    /// Measured on pandas' pack; see "Packs" in ARCHITECTURE.md.
+    /// How the stream is compressed. Measured on pandas' pack; see "Packs: codec" in ARCHITECTURE.md.
     #[cfg(feature = "cli")]
-    pub(super) const fn properties(self) -> Properties {
-        match self {
-            Stream::Plain => Properties { lc: 4, lp: 0, pb: 0 },
-            Stream::Bytecode => Properties { lc: 4, lp: 0, pb: 0 },
-            Stream::Library => Properties { lc: 3, lp: 0, pb: 0 },
-        }
+    pub(super) const fn codec(self) -> Codec {
+        let lc = match self {
+            Stream::Model => return Codec::Stored,
+            Stream::Library | Stream::Names => 3,
+            Stream::Plain | Stream::Bytecode | Stream::Text => 4,
+        };
+        Codec::Lzma(Properties { lc, lp: 0, pb: 0 })
     }
 }
 
@@ -39,19 +47,23 @@ impl Stream {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
     /// As it is, in one stream.
-    Whole(Stream),
+    Plain,
+    Library,
+    Bytecode,
+    /// Bytecode as `pyc` has it.
+    Modelled,
 }
 
 impl Form {
-    pub(super) const ALL: [Form; 3] =
-        [Form::Whole(Stream::Plain), Form::Whole(Stream::Bytecode), Form::Whole(Stream::Library)];
+    pub(super) const ALL: [Form; 4] = [Form::Plain, Form::Library, Form::Bytecode, Form::Modelled];
 
     /// The streams that hold it, in the order of the lengths in a member's frame.
     pub(super) fn streams(self) -> &'static [Stream] {
         match self {
-            Form::Whole(Stream::Plain) => &[Stream::Plain],
-            Form::Whole(Stream::Bytecode) => &[Stream::Bytecode],
-            Form::Whole(Stream::Library) => &[Stream::Library],
+            Form::Plain => &[Stream::Plain],
+            Form::Library => &[Stream::Library],
+            Form::Bytecode => &[Stream::Bytecode],
+            Form::Modelled => &[Stream::Model, Stream::Names, Stream::Text],
         }
     }
 }

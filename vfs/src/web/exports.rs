@@ -294,10 +294,10 @@ impl Filesystem {
             let outcome = loader::obtain(&shared, id).await;
             let mut state = shared.borrow_mut();
             if let FileId::Member(id) = id {
-                match outcome {
-                    Ok(_) => state.failures.remove(&id),
-                    Err(failure) => state.failures.insert(id, failure),
-                };
+                state.failures.retain(|(member, _)| *member != id);
+                if let Err(failure) = outcome {
+                    state.failures.push((id, failure));
+                }
             }
             Ok(JsValue::UNDEFINED)
         }))
@@ -342,7 +342,9 @@ impl Filesystem {
     /// Why the last wait for this file brought no bytes; asking takes it away, so that the next read tries again.
     pub fn failure(&self, ino: Ino) -> Option<WheelfsError> {
         let FileId::Member(id) = self.file(ino)? else { return None };
-        let failure = self.shared.borrow_mut().failures.remove(&id)?;
+        let mut state = self.shared.borrow_mut();
+        let at = state.failures.iter().position(|(member, _)| *member == id)?;
+        let (_, failure) = state.failures.swap_remove(at);
         Some(WheelfsError::from(&failure))
     }
 

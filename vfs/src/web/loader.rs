@@ -212,7 +212,10 @@ fn blame(shared: &Shared, url: &str, cause: &Cause) {
 
 /// Says that a file is downloaded whole, unless that was said of it before. Whether it said so.
 pub(crate) fn warn_once(shared: &Shared, url: &str, reason: &dyn std::fmt::Display) -> bool {
-    let first = shared.borrow_mut().without_ranges.insert(url.to_owned());
+    let first = !shared.borrow().without_ranges.iter().any(|known| known == url);
+    if first {
+        shared.borrow_mut().without_ranges.push(url.to_owned());
+    }
     if first {
         let warning = format!(
             "wheelfs: {url}: {reason}, so the whole file is downloaded; serve it with byte ranges as RFC 9110 has them"

@@ -1,14 +1,14 @@
 //! Everything the page knows: what is mounted, what is decoded, what is under way. Touched only between awaits.
 
 use std::cell::RefCell;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::ops::Range;
 use std::rc::Rc;
 
 use futures::channel::oneshot;
 use js_sys::Uint8Array;
 use prefetch_index::dylink;
-use prefetch_index::index::{Archive, Index, Member, PackedFile, bytecode_path};
+use prefetch_index::index::{Archive, Group, Index, Member, PackedFile, bytecode_path};
 use prefetch_index::order::by_numbers;
 use prefetch_index::plan::{Budget, Line, Want, plan};
 use prefetch_index::zip::decode_member;
@@ -51,6 +51,7 @@ pub(crate) type Outcome = Result<(), Failure>;
 
 /// Somebody who waits until the bytes of a request are here up to an offset of the archive.
 struct Waiter {
+    request: RequestId,
     until: u64,
     wake: oneshot::Sender<Outcome>,
 }
@@ -70,17 +71,15 @@ pub(crate) struct State {
     pub(crate) packs_to_open: Vec<u32>,
     pub(crate) packs: Packs<oneshot::Sender<Outcome>>,
     /// Why the last wait for a member ended without its bytes; taken by whoever reports it to Python.
-    pub(crate) failures: HashMap<MemberId, Failure>,
+    pub(crate) failures: Vec<(MemberId, Failure)>,
     /// URLs of archives whose server does not do ranges, so that the warning comes once.
-    pub(crate) without_ranges: HashSet<String>,
+    pub(crate) without_ranges: Vec<String>,
     /// Files that came with a pack and nobody has read yet. They are not the cache's to drop: they came to be read.
     unpacked: HashMap<FileId, Decoded>,
     cache: Cache<FileId, Decoded>,
     line: Line,
-    waiters: HashMap<RequestId, Vec<Waiter>>,
-    /// Groups that read a member, for starting them when it is missed.
-    groups_of: HashMap<MemberId, Vec<u32>>,
-    started: HashSet<u32>,
+    waiters: Vec<Waiter>,
+    started: Vec<u32>,
 }
 
 impl State {
@@ -103,24 +102,17 @@ impl State {
             packs_to_open: Vec::new(),
             packs: Packs::default(),
             unpacked: HashMap::new(),
-            failures: HashMap::new(),
-            without_ranges: HashSet::new(),
+            failures: Vec::new(),
+            without_ranges: Vec::new(),
             cache: Cache::new(cache_bytes),
             line,
-            waiters: HashMap::new(),
-            groups_of: HashMap::new(),
-            started: HashSet::new(),
+            waiters: Vec::new(),
+            started: Vec::new(),
         }
     }
 
     /// Takes over a decoded index. `urls`: the absolute URL of each of its archives; `pack_urls`: of each of its packs.
     pub(crate) fn adopt(&mut self, index: Index, urls: Vec<String>, pack_urls: Vec<String>) {
-        for (group, number) in index.groups.iter().zip(0..) {
-            for read in &group.reads {
-                let id = MemberId { archive: read.archive, member: read.member };
-                self.groups_of.entry(id).or_default().push(number);
-            }
-        }
         self.packs = Packs::new(&index);
         self.pack_urls = pack_urls;
         self.index = Index { archives: Vec::new(), ..index };
@@ -239,7 +231,7 @@ impl State {
         }
         if failure.is_some() {
             let served = self.groups_with(pack);
-            let again: Vec<u32> = served.into_iter().filter(|group| self.started.remove(group)).collect();
+            let again: Vec<u32> = self.started.extract_if(.., |group| served.contains(group)).collect();
             self.start(&again);
         }
     }
@@ -312,15 +304,21 @@ impl State {
         let (wake, woken) = oneshot::channel();
         let until = span.end;
         let request = self.scheduler.demand(id.archive, span);
-        self.waiters.entry(request).or_default().push(Waiter { until, wake });
-        let groups = self.groups_of.get(&id).cloned().unwrap_or_default();
+        self.waiters.push(Waiter { request, until, wake });
+        let reads = |group: &Group| {
+            group.reads.iter().any(|read| (read.archive, read.member) == (id.archive, id.member))
+        };
+        let groups = (0..).zip(&self.index.groups).filter(|(_, group)| reads(group));
+        let groups: Vec<u32> = groups.map(|(number, _)| number).collect();
         self.start(&groups);
         woken
     }
 
     /// Queues what the groups and their parents read and nobody has asked for yet.
     pub(crate) fn start(&mut self, groups: &[u32]) {
-        let fresh: Vec<u32> = groups.iter().copied().filter(|group| self.started.insert(*group)).collect();
+        let mut fresh = groups.to_vec();
+        fresh.retain(|group| !self.started.contains(group));
+        self.started.extend(&fresh);
         if fresh.is_empty() {
             return;
         }
@@ -416,7 +414,7 @@ impl State {
             let Some(span) = self.member(id).map(Member::span) else { continue };
             if let Found::Coming(request) = self.scheduler.find(id.archive, &span) {
                 let (wake, receiver) = oneshot::channel();
-                self.waiters.entry(request).or_default().push(Waiter { until: span.end, wake });
+                self.waiters.push(Waiter { request, until: span.end, wake });
                 woken.push(receiver);
             }
         }
@@ -429,27 +427,23 @@ impl State {
 
     /// Wakes those whose bytes of `request` are here, up to the offset `arrived`.
     pub(crate) fn wake(&mut self, request: RequestId, arrived: u64) {
-        let Some(waiters) = self.waiters.get_mut(&request) else { return };
-        for waiter in waiters.extract_if(.., |waiter| waiter.until <= arrived) {
+        for waiter in self.waiters.extract_if(.., |w| w.request == request && w.until <= arrived) {
             // Nobody listens when the reader was cancelled; the bytes stay for the next.
             let _ = waiter.wake.send(Ok(()));
-        }
-        if waiters.is_empty() {
-            self.waiters.remove(&request);
         }
     }
 
     /// Tells all who wait for `request` that it failed.
     pub(crate) fn wake_failed(&mut self, request: RequestId, failure: &Failure) {
-        for waiter in self.waiters.remove(&request).into_iter().flatten() {
+        for waiter in self.waiters.extract_if(.., |waiter| waiter.request == request) {
             let _ = waiter.wake.send(Err(failure.clone()));
         }
     }
 
     /// Those who wait for `from` now wait for `to`, which brings the same bytes.
     pub(crate) fn move_waiters(&mut self, from: RequestId, to: RequestId) {
-        if let Some(waiters) = self.waiters.remove(&from) {
-            self.waiters.entry(to).or_default().extend(waiters);
+        for waiter in self.waiters.iter_mut().filter(|waiter| waiter.request == from) {
+            waiter.request = to;
         }
     }
 
