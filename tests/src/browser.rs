@@ -92,7 +92,11 @@ impl Drop for Browser {
         let asked = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).and_then(|mut stream| {
             stream.set_read_timeout(Some(FAREWELL))?;
             stream.write_all(
-                format!("{} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nConnection: close\r\n\r\n", self.farewell, self.port).as_bytes(),
+                format!(
+                    "{} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nConnection: close\r\n\r\n",
+                    self.farewell, self.port
+                )
+                .as_bytes(),
             )?;
             stream.read_to_end(&mut Vec::new())
         });

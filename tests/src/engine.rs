@@ -32,7 +32,7 @@ const CHROMIUM_FLAGS: [&str; 12] = [
 const FIREFOX_JSPI: &str = "javascript.options.wasm_js_promise_integration";
 
 /// A browser engine, with JSPI as it ships or without.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Engine {
     /// Chromium, headless.
     Chromium,
@@ -42,6 +42,7 @@ pub enum Engine {
     Firefox,
     /// The same with the preference for JSPI off.
     FirefoxWithoutJspi,
+    #[value(name = "webkit")]
     /// WebKitGTK's MiniBrowser on an X server of its own; 2.50 has no JSPI.
     WebKit,
 }
@@ -109,7 +110,8 @@ async fn firefox(parts: &Parts, preferences: Value) -> Result<Driver, HarnessErr
 
 async fn webkit(parts: &Parts) -> Result<Driver, HarnessError> {
     // Xvfb writes the number of the display it took to descriptor 1.
-    let mut screen = spawn(&parts.xvfb, &["-displayfd", "1", "-screen", "0", "1024x768x24", "-nolisten", "tcp"], |_| {})?;
+    let mut screen =
+        spawn(&parts.xvfb, &["-displayfd", "1", "-screen", "0", "1024x768x24", "-nolisten", "tcp"], |_| {})?;
     let display: u32 = said(screen.stdout.take(), "Xvfb", |line| line.trim().parse().ok()).await?;
     // It cannot choose a free port itself.
     let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
@@ -134,7 +136,12 @@ fn capabilities(of_engine: &[(&str, Value)]) -> Capabilities {
 
 fn spawn(program: &Path, arguments: &[&str], more: impl FnOnce(&mut Command)) -> Result<Child, HarnessError> {
     let mut command = Command::new(program);
-    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
+    command
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .kill_on_drop(true);
     more(&mut command);
     Ok(command.spawn()?)
 }

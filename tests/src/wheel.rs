@@ -12,7 +12,11 @@ use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
 use crate::HarnessError;
 
 /// A wheel of these members, stored or deflated, and its length as an index wants it.
-pub fn wheel(path: &Path, members: &[(String, Vec<u8>)], method: CompressionMethod) -> Result<(), HarnessError> {
+pub fn wheel(
+    path: &Path,
+    members: &[(String, Vec<u8>)],
+    method: CompressionMethod,
+) -> Result<(), HarnessError> {
     let mut wheel = ZipWriter::new(fs::File::create(path)?);
     for (name, content) in members {
         let options = SimpleFileOptions::default().compression_method(method);

@@ -62,7 +62,11 @@ fn table() -> Vec<Case> {
     ];
     // The length needs one request, the directory another: only the third brings the member.
     let good = (Fault::Delay(Duration::ZERO), 2);
-    cases.push(Case { name: "shifted_later", faults: vec![good, (Fault::Shifted { shift: 3 }, ALWAYS)], ends: Whole });
+    cases.push(Case {
+        name: "shifted_later",
+        faults: vec![good, (Fault::Shifted { shift: 3 }, ALWAYS)],
+        ends: Whole,
+    });
     cases
 }
 
@@ -117,7 +121,8 @@ impl Wheels {
         .take(60_000)
         .collect();
         for case in cases {
-            let members = [("a.py", vec![b'#'; 100]), ("data.bin", data.clone()), ("padding.bin", data.repeat(4))];
+            let members =
+                [("a.py", vec![b'#'; 100]), ("data.bin", data.clone()), ("padding.bin", data.repeat(4))];
             let members = members.map(|(file, content)| (format!("{}/{file}", case.name), content));
             wheelfs_tests::wheel(&folder.join(file_name(case.name)), &members, CompressionMethod::Deflated)?;
         }
@@ -146,7 +151,12 @@ impl Wheels {
         cases.collect()
     }
 
-    async fn in_node(&self, site: &LineSite, cases: &[Case], how: &str) -> Result<Vec<Outcome>, HarnessError> {
+    async fn in_node(
+        &self,
+        site: &LineSite,
+        cases: &[Case],
+        how: &str,
+    ) -> Result<Vec<Outcome>, HarnessError> {
         let wheelfs = match how {
             "mount" => json!({}),
             _ => json!({ "index": site.url("/wheelfs.idx"), "baseUrl": site.url("/") }),
@@ -158,13 +168,21 @@ impl Wheels {
         Node::new(&self.parts).run("node/fallback.mjs", &[options.to_string()]).await
     }
 
-    fn check(&self, how: &str, engine: Option<Engine>, cases: &[Case], outcomes: &[Outcome], requests: &[Entry]) {
+    fn check(
+        &self,
+        how: &str,
+        engine: Option<Engine>,
+        cases: &[Case],
+        outcomes: &[Outcome],
+        requests: &[Entry],
+    ) {
         let mut wrong = Vec::new();
         for (case, outcome) in cases.iter().zip(outcomes) {
             let Outcome { name, result, logged } = outcome;
             println!("{how} {name}: {result} {logged:?}");
             let path = format!("/{}", file_name(name));
-            let warnings = logged.iter().filter(|line| line.contains(&path) && line.contains("whole file")).count();
+            let warnings =
+                logged.iter().filter(|line| line.contains(&path) && line.contains("whole file")).count();
             let len = fs::metadata(self.folder.join(&path[1..])).map_or(0, |metadata| metadata.len());
             let whole = requests.iter().filter(|entry| entry.path == path && entry.bytes >= len).count();
             let ends = case.ends(how, engine);
@@ -173,7 +191,9 @@ impl Wheels {
                 Ends::Whole => (result, logged.len(), warnings, whole) == (&self.hash, 1, 1, 1),
                 Ends::Failing(code) => {
                     let named = logged.iter().any(|line| line.contains(&path)) || how == "mount";
-                    named && warnings <= 1 && (result == "OSError 29" || *result == format!("WheelfsError {code}"))
+                    named
+                        && warnings <= 1
+                        && (result == "OSError 29" || *result == format!("WheelfsError {code}"))
                 }
             };
             if !fits {
@@ -222,7 +242,11 @@ async fn a_stall() -> Result<(), HarnessError> {
     wheels.check("index", None, &cases, &outcomes, &requests);
     let mut ranges: Vec<_> = requests.into_iter().filter_map(|entry| entry.range).collect();
     ranges.sort_by_key(|range| range.start);
-    assert_eq!(ranges[1].start - ranges[0].start, 5000, "{ranges:?}: not from the first byte that had not come");
+    assert_eq!(
+        ranges[1].start - ranges[0].start,
+        5000,
+        "{ranges:?}: not from the first byte that had not come"
+    );
     Ok(())
 }
 
@@ -249,7 +273,17 @@ async fn in_browser(engine: Engine, query: &str, how: &str) -> Result<(), Harnes
 
 /// For a query (RFC 3986, 2.1).
 fn escaped(text: &str) -> String {
-    text.bytes().map(|byte| if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+    text.bytes()
+        .map(
+            |byte| {
+                if byte.is_ascii_alphanumeric() {
+                    char::from(byte).to_string()
+                } else {
+                    format!("%{byte:02X}")
+                }
+            },
+        )
+        .collect()
 }
 
 #[tokio::test]
@@ -289,7 +323,8 @@ async fn byte_order_marks_are_bytes() -> Result<(), HarnessError> {
     let mut hashes = Vec::new();
     for (name, mark) in marks {
         let data = if mark.is_empty() { b"\xFF\xFE".to_vec() } else { [mark, &every_byte].concat() };
-        hashes.push((name, Sha256::digest(&data).iter().map(|byte| format!("{byte:02x}")).collect::<String>()));
+        hashes
+            .push((name, Sha256::digest(&data).iter().map(|byte| format!("{byte:02x}")).collect::<String>()));
         let members = [(format!("{name}/data.bin"), data)];
         wheelfs_tests::wheel(&folder.join(file_name(name)), &members, CompressionMethod::Stored)?;
     }
@@ -300,13 +335,15 @@ async fn byte_order_marks_are_bytes() -> Result<(), HarnessError> {
         .start(Line::new(0, 0))
         .await?;
     let cases: Vec<_> = marks.iter().map(|(name, _)| json!({ "name": name, "url": "" })).collect();
-    let options = json!({ "index": "/marks/wheelfs.idx", "base": "/marks/", "how": "blocking", "cases": cases });
+    let options =
+        json!({ "index": "/marks/wheelfs.idx", "base": "/marks/", "how": "blocking", "cases": cases });
     for engine in [Engine::Chromium, Engine::Firefox, Engine::WebKit] {
         let browser = Browser::of(&parts, engine).await?;
         for context in ["", "&worker"] {
             let url = format!("/tests/lazy.html?fallback={}{context}", escaped(&options.to_string()));
             let outcomes: Vec<Outcome> = browser.result(&site.url(&url)).await?;
-            let read: Vec<_> = outcomes.iter().map(|outcome| (&*outcome.name, outcome.result.clone())).collect();
+            let read: Vec<_> =
+                outcomes.iter().map(|outcome| (&*outcome.name, outcome.result.clone())).collect();
             assert_eq!(read, hashes, "{engine:?}{context}");
         }
     }

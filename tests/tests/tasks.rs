@@ -16,8 +16,11 @@ struct Lazy {
     error: Option<Value>,
 }
 
+/// Path and content of each member.
+type Members = Vec<(String, Vec<u8>)>;
+
 /// Wheels in a folder of their own, and an index of them.
-fn wheels(name: &str, wheels: &[(&str, Vec<(String, Vec<u8>)>)]) -> Result<PathBuf, HarnessError> {
+fn wheels(name: &str, wheels: &[(&str, Members)]) -> Result<PathBuf, HarnessError> {
     let folder = Parts::root().join("target/test-index/tasks").join(name);
     fs::create_dir_all(&folder)?;
     let file_name = |name: &str| format!("{name}-1.0-py3-none-any.whl");
@@ -47,8 +50,10 @@ async fn two_hundred_tasks(version: &str) -> Result<(), HarnessError> {
     const MEMBERS: usize = 2000;
     // Of different lengths, and no two alike.
     let content = |number: usize| format!("{number} ").repeat(number % 97 + 1).into_bytes();
-    let members: Vec<_> = (0..MEMBERS).map(|number| (format!("many/{number:04}.txt"), content(number))).collect();
-    let lines: String = members.iter().map(|(name, bytes)| format!("{} {}\n", &name[5..], hex(bytes))).collect();
+    let members: Vec<_> =
+        (0..MEMBERS).map(|number| (format!("many/{number:04}.txt"), content(number))).collect();
+    let lines: String =
+        members.iter().map(|(name, bytes)| format!("{} {}\n", &name[5..], hex(bytes))).collect();
     let folder = wheels(version, &[("many", members)])?;
     let site = Site::of(&[("/", &folder)]).start(Line::new(0, 0)).await?;
     // Late by up to 50 ms, in no order; one answer in a hundred fails in one of four ways.
@@ -83,7 +88,10 @@ async fn two_hundred_tasks(version: &str) -> Result<(), HarnessError> {
     sent.sort_unstable();
     let again = sent.windows(2).filter(|pair| pair[0].0 + pair[0].1 > pair[1].0).count();
     let failed = lazy.stats["retries"];
-    println!("{} requests, {failed} retries, {again} of them for an answer with a wrong Content-Range", requests.len());
+    println!(
+        "{} requests, {failed} retries, {again} of them for an answer with a wrong Content-Range",
+        requests.len()
+    );
     assert!(failed >= 10.0, "{failed} retries: the faults did not happen");
     assert!(again as f64 <= failed && requests.len() as f64 <= MEMBERS as f64 + failed);
     Ok(())

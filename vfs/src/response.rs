@@ -192,7 +192,8 @@ mod tests {
 
     #[test]
     fn bodies() {
-        let received = |body, len: usize, archive_len| Received::new(body, vec![0; len], Some(&(5..9)), archive_len);
+        let received =
+            |body, len: usize, archive_len| Received::new(body, vec![0; len], Some(&(5..9)), archive_len);
         assert_eq!(received(Body::Range, 4, Some(100)), Ok(Received::Range(vec![0; 4])));
         assert_eq!(received(Body::Range, 3, None), Err(SupplyError::TooShort { wanted: 4, got: 3 }));
         assert_eq!(received(Body::Range, 5, None), Err(SupplyError::TooLong { wanted: 4, got: 5 }));

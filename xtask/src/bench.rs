@@ -15,6 +15,9 @@ pub(crate) struct Options {
     /// Pyodide version.
     #[arg(long, default_value = "0.27.7")]
     pyodide: String,
+    /// chromium, firefox, firefox-without-jspi or webkit.
+    #[arg(long, default_value = "chromium")]
+    engine: String,
     /// Round trip of the line in milliseconds; 0 leaves the line as it is.
     #[arg(long, default_value = "200")]
     rtt: String,
@@ -36,9 +39,10 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     if options.strategies.split(',').any(|strategy| strategy == "ranges") {
         demo::index(&ready, &options.app, &options.pyodide)?;
     }
-    step("bench: Chromium over the shaped line", || {
+    step("bench: browsers over the shaped line", || {
         let mut command = bench_command("release");
         command.args(["--app", &options.app, "--pyodide", &options.pyodide, "--rtt", &options.rtt]);
+        command.args(["--engine", &options.engine]);
         command.args([
             "--down",
             &options.down,

@@ -26,7 +26,8 @@ pub(crate) fn run() -> Result<Ready> {
     let toolchain = step("wasm toolchain: a Rust with wasm32-unknown-unknown", toolchain::install)?;
     let node_modules =
         step("npm: Node 26, binaryen, TypeScript, Pyodide's runtimes", || npm::install(&cache))?;
-    let browsers = step("browsers: Chromium, Firefox, WebKitGTK and their drivers", || browser::install(&cache))?;
+    let browsers =
+        step("browsers: Chromium, Firefox, WebKitGTK and their drivers", || browser::install(&cache))?;
     let mut pyodide = BTreeMap::new();
     let version = pins.bundle.pyodide.clone();
     pyodide.insert(

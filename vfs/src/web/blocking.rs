@@ -56,9 +56,9 @@ fn by_host(
     archive_len: Option<u64>,
 ) -> Result<(Body, Vec<u8>), Cause> {
     let [start, end] = span.map_or([None, None], |span| [Some(span.start as f64), Some(span.end as f64)]);
-    let answer = host.read_blocking(url, start, end).map_err(|_| {
-        if is_file(url) { Cause::Unreadable } else { Cause::Network }
-    })?;
+    let answer = host
+        .read_blocking(url, start, end)
+        .map_err(|_| if is_file(url) { Cause::Unreadable } else { Cause::Network })?;
     let body = response::check(answer.status(), answer.content_range().as_deref(), span, archive_len)?;
     Ok((body, answer.body().to_vec()))
 }

@@ -48,7 +48,10 @@ impl Cause {
     /// How often the same request may be repeated.
     pub(crate) fn retries(&self) -> u32 {
         match self {
-            Self::Network | Self::Broken | Self::Stalled { .. } | Self::Supply(SupplyError::TooShort { .. }) => 3,
+            Self::Network
+            | Self::Broken
+            | Self::Stalled { .. }
+            | Self::Supply(SupplyError::TooShort { .. }) => 3,
             Self::Response(error) => error.retries(),
             _ => 0,
         }

@@ -8,8 +8,8 @@ use wasm_bindgen_futures::spawn_local;
 use std::ops::Range;
 
 use super::blocking;
-use super::host::Host;
 use super::error::{Cause, Failure};
+use super::host::Host;
 use super::state::{Decoded, Shared};
 use super::transport::{self, Incoming, Manner};
 use crate::response::{Body, Received};
