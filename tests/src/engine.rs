@@ -32,7 +32,7 @@ const CHROMIUM_FLAGS: [&str; 12] = [
 const FIREFOX_JSPI: &str = "javascript.options.wasm_js_promise_integration";
 
 /// A browser engine, with JSPI as it ships or without.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Engine {
     /// Chromium, headless.
     Chromium,
@@ -42,6 +42,7 @@ pub enum Engine {
     Firefox,
     /// The same with the preference for JSPI off.
     FirefoxWithoutJspi,
+    #[value(name = "webkit")]
     /// WebKitGTK's MiniBrowser on an X server of its own; 2.50 has no JSPI.
     WebKit,
 }

@@ -16,8 +16,11 @@ struct Lazy {
     error: Option<Value>,
 }
 
+/// Path and content of each member.
+type Members = Vec<(String, Vec<u8>)>;
+
 /// Wheels in a folder of their own, and an index of them.
-fn wheels(name: &str, wheels: &[(&str, Vec<(String, Vec<u8>)>)]) -> Result<PathBuf, HarnessError> {
+fn wheels(name: &str, wheels: &[(&str, Members)]) -> Result<PathBuf, HarnessError> {
     let folder = Parts::root().join("target/test-index/tasks").join(name);
     fs::create_dir_all(&folder)?;
     let file_name = |name: &str| format!("{name}-1.0-py3-none-any.whl");

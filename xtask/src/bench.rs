@@ -15,6 +15,9 @@ pub(crate) struct Options {
     /// Pyodide version.
     #[arg(long, default_value = "0.27.7")]
     pyodide: String,
+    /// chromium, firefox, firefox-without-jspi or webkit.
+    #[arg(long, default_value = "chromium")]
+    engine: String,
     /// Round trip of the line in milliseconds; 0 leaves the line as it is.
     #[arg(long, default_value = "200")]
     rtt: String,
@@ -42,9 +45,10 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     }
     let ready = build::run(Scope::Demo)?;
     demo::indexes(&ready, &options.app, &options.pyodide, &options.strategies)?;
-    step("bench: Chromium over the shaped line", || {
+    step("bench: browsers over the shaped line", || {
         let mut command = bench_command("release");
         command.args(["--app", &options.app, "--pyodide", &options.pyodide, "--rtt", &options.rtt]);
+        command.args(["--engine", &options.engine]);
         command.args([
             "--down",
             &options.down,

@@ -44,7 +44,7 @@ enum Command {
     /// Run the same Python eagerly and lazily over a slow line, print both, and serve the page.
     Demo(demo::Options),
     /// Everything that must pass before a change is merged.
-    Test,
+    Test(test::Options),
     /// Measure strategies against each other in headless Chromium over a shaped line.
     Bench(bench::Options),
 }
@@ -54,7 +54,7 @@ fn main() -> ExitCode {
         Command::Setup => setup::run(setup::Scope::Everything).map(|_| ()),
         Command::Build => build::run(setup::Scope::Everything).map(|_| ()),
         Command::Demo(options) => demo::run(&options),
-        Command::Test => test::run(),
+        Command::Test(options) => test::run(&options),
         Command::Bench(options) => bench::run(&options),
     };
     match result {
