@@ -22,7 +22,7 @@ pub(crate) fn prepare(parts: &Parts, pyodide: &str, app: &str, strategy: &str) -
     match strategy {
         "bundle" => {
             let index = read_index(&folder)?;
-            let files = members(&index, &distribution)?;
+            let files = members(&index, distribution)?;
             let libraries: Vec<&str> =
                 files.iter().map(|(path, _)| path.as_str()).filter(|path| path.contains(".so")).collect();
             let list: Vec<String> = libraries.iter().map(|path| format!("/{path}")).collect();
@@ -31,7 +31,7 @@ pub(crate) fn prepare(parts: &Parts, pyodide: &str, app: &str, strategy: &str) -
         }
         "memfs" => {
             let index = read_index(&folder.join("pack"))?;
-            let mut files = members(&index, &distribution)?;
+            let mut files = members(&index, distribution)?;
             files.extend(bytecode(&index, &folder.join("pack"))?);
             write_zip(&folder.join("memfs.zip"), &files, CompressionMethod::Stored)
         }
