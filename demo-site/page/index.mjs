@@ -1,5 +1,5 @@
 /**
- * Runs an app eagerly and lazily, one after the other, each in a fresh frame, and shows both.
+ * Runs an app by each strategy, one after the other, each in a fresh frame, and shows them.
  *
  * @typedef {import("./run.mjs").Result} Result
  * @typedef {import("./run.mjs").Failure} Failure
@@ -12,7 +12,7 @@ const button = find(form, "button", HTMLButtonElement);
 const status = find(form, "output", HTMLOutputElement);
 const output = find(document, "pre", HTMLPreElement);
 
-for (const [name, { title }] of Object.entries(apps)) select.add(new Option(title, name));
+for (const [name, { title, benchOnly }] of Object.entries(apps)) if (!benchOnly) select.add(new Option(title, name));
 
 form.addEventListener("submit", (event) => {
   event.preventDefault();
