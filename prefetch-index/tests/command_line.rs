@@ -208,7 +208,7 @@ fn inspect_says_what_is_wrong_with_an_index() {
     let index = site.name("out/wheelfs.idx");
     edit(&path, |bytes| bytes[8] = 3);
     let message = refusal(&["inspect", &index]);
-    let expected = "written by wheelfs format 2; this is format 1: rebuild it with prefetch-index build";
+    let expected = "written by wheelfs format 3; this is format 2: rebuild it with prefetch-index build";
     assert!(message.contains("wheelfs.idx") && message.contains(expected), "{message}");
     edit(&path, |bytes| *bytes = b"PK\x03\x04".to_vec());
     assert!(refusal(&["inspect", &index]).contains("not a wheelfs index"));
