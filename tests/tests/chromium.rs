@@ -123,7 +123,9 @@ async fn python_runs_while_its_pack_arrives() -> Result<(), HarnessError> {
     };
     assert_eq!((&result["output"], &result["stats"]["blockingRequests"]), (&json!("2.2.3"), &json!(0)));
     let after = site.relay.downstream_bytes() - by_then;
-    assert!(after > pack / 2, "{after} of {pack} bytes were still to come");
+    println!("{after} of {pack} bytes were still to come when the first line ran");
+    // How much it is depends on how long the processor takes to boot; that any is means that nothing waited for the end.
+    assert!(after > pack / 10, "{after} of {pack} bytes were still to come");
     let packs = site.server.log().take().into_iter().filter(|entry| entry.path.ends_with(".pack")).count();
     assert_eq!(packs, 1);
     Ok(())
