@@ -60,7 +60,10 @@ async fn a_run_that_fails_says_why() -> Result<(), HarnessError> {
     let browser = Browser::start(&parts).await?;
     let failed = browser.result::<Run>(&site.url("/run.html?strategy=hopeful&app=pandas")).await;
     let Err(HarnessError::Page { message, .. }) = failed else { panic!("the page reported no failure") };
-    assert_eq!(message, "no strategy \"hopeful\": one of eager, eager-seq, naive, bundle, ranges, pack, pack-slim, memfs");
+    assert_eq!(
+        message,
+        "no strategy \"hopeful\": one of eager, eager-seq, naive, bundle, ranges, pack, pack-slim, memfs"
+    );
     Ok(())
 }
 
