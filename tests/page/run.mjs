@@ -1,7 +1,7 @@
 /**
  * One run of a program of `tests/apps`, on a page's main thread or in a worker.
  *
- * Query: `app=NAME`, `packages=A,B` for `loadPackage`, `index=URL`, `base=URL` of the wheels, `blocking` to run it by
+ * Query: `app=NAME`, `packages=A,B` for `loadPackage`, `index=URL`, `entry=NAME` of it, `base=URL` of the wheels, `blocking` to run it by
  * `runPython`, where no read can suspend, `nojspi` to take JSPI away from an engine that has it.
  *
  * Or `fallback=JSON` of { index, base, how, cases }: what `fallback.mjs` says of these.
@@ -37,10 +37,11 @@ export async function run(/** @type {URLSearchParams} */ query) {
   const indexURL = "/pyodide/";
   const base = query.get("base");
   const index = query.get("index");
+  const entry = query.get("entry") ?? undefined;
   const pyodide = await loadPyodide({
     indexURL, stdout,
     ...(base && { packageBaseUrl: base }),
-    ...(index && { wheelfs: { index } }),
+    ...(index && { wheelfs: { index, entry } }),
   });
   const packages = (query.get("packages") ?? "").split(",").filter(Boolean);
   if (packages.length) await pyodide.loadPackage(packages, { messageCallback: () => {} });

@@ -46,6 +46,7 @@ async fn a_page_gives_its_trace() -> Result<(), HarnessError> {
         browser.result(&site.url(&format!("{page}&index=/made/wheelfs.idx&entry=page"))).await?;
     assert_eq!(foreseen.output, plain.output);
     let (before, after) = (plain.stats["requests"], foreseen.stats["requests"]);
-    assert!(after <= 4.0 && before >= 4.0 * after, "{before} requests without an index, {after} with it");
+    // Two for each of two wheels.
+    assert!(after <= 4.0 && before >= 3.0 * after, "{before} requests without an index, {after} with it");
     Ok(())
 }
