@@ -144,7 +144,8 @@ impl Decoder {
                     return Ok(Step::Working);
                 }
                 // The model is some ten times slower than LZMA.
-                let unpacked = self.unpacker.as_mut().map_or(Err(Unfit), |unpacker| unpacker.advance(left / 10 + 1));
+                let unpacked =
+                    self.unpacker.as_mut().map_or(Err(Unfit), |unpacker| unpacker.advance(left / 10 + 1));
                 left = 0;
                 let Some(bytes) = unpacked.map_err(|Unfit| self.corrupt())? else { continue };
                 self.unpacking = None;

@@ -96,7 +96,11 @@ fn split(
         && effort != Effort::Stored
         && let Some(strings) = packer.pack(member.bytes)
     {
-        takes[..3].copy_from_slice(&[strings.model as u64, strings.names.len() as u64, strings.text.len() as u64]);
+        takes[..3].copy_from_slice(&[
+            strings.model as u64,
+            strings.names.len() as u64,
+            strings.text.len() as u64,
+        ]);
         streams[Stream::Names as usize].extend(strings.names);
         streams[Stream::Text as usize].extend(strings.text);
         return (Form::Modelled, takes);

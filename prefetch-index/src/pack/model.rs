@@ -82,7 +82,13 @@ impl Model {
     }
 
     /// A value of `bits` bits, the highest first.
-    pub(super) fn symbol<S: Side>(&mut self, side: &mut S, bits: u32, contexts: &Contexts, value: u32) -> u32 {
+    pub(super) fn symbol<S: Side>(
+        &mut self,
+        side: &mut S,
+        bits: u32,
+        contexts: &Contexts,
+        value: u32,
+    ) -> u32 {
         let mut decoded = 1;
         let mut left = bits;
         while left > 0 {
@@ -248,7 +254,11 @@ impl Side for Reader {
     fn code(&mut self, p: u32, _bit: bool) -> bool {
         let middle = split(self.low, self.high, p);
         let bit = self.code <= middle;
-        if bit { self.high = middle } else { self.low = middle + 1 }
+        if bit {
+            self.high = middle
+        } else {
+            self.low = middle + 1
+        }
         while (self.low ^ self.high) >> 24 == 0 {
             self.low <<= 8;
             self.high = self.high << 8 | 0xff;
@@ -290,7 +300,11 @@ impl Side for Writer {
 
     fn code(&mut self, p: u32, bit: bool) -> bool {
         let middle = split(self.low, self.high, p);
-        if bit { self.high = middle } else { self.low = middle + 1 }
+        if bit {
+            self.high = middle
+        } else {
+            self.low = middle + 1
+        }
         while (self.low ^ self.high) >> 24 == 0 {
             self.output.push((self.high >> 24) as u8);
             self.low <<= 8;

@@ -10,13 +10,13 @@
 
 mod body;
 mod lines;
+mod opcodes;
 #[cfg(feature = "cli")]
 mod packer;
-mod unpacker;
-mod opcodes;
 mod spans;
 mod strings;
 mod tape;
+mod unpacker;
 
 #[cfg(test)]
 mod tests;
@@ -53,7 +53,10 @@ const EXPECTED_BITS: u32 = 16;
 
 impl Memory {
     fn new() -> Memory {
-        Memory { model: Model::new(), strings: Strings::default(), files: 0,
+        Memory {
+            model: Model::new(),
+            strings: Strings::default(),
+            files: 0,
             expected_instructions: vec![0; 1 << EXPECTED_BITS],
             expected_strings: vec![0; 1 << EXPECTED_BITS],
         }
@@ -97,9 +100,8 @@ const FIELDS: [Place; 10] = [
 ];
 
 /// Type bytes, the most frequent first.
-const KINDS: [u8; 15] = [
-    b'r', 0xda, b's', 0xfa, b'N', b')', 0xe9, 0xa9, b'z', b'i', 0xf3, b'c', 0xe3, b'T', b'F',
-];
+const KINDS: [u8; 15] =
+    [b'r', 0xda, b's', 0xfa, b'N', b')', 0xe9, 0xa9, b'z', b'i', 0xf3, b'c', 0xe3, b'T', b'F'];
 
 /// What is remembered of an object: its width in source, and the number of a string (0: none).
 #[derive(Clone, Copy, Debug, Default)]
@@ -252,7 +254,9 @@ impl<'t> Walk<'t> {
     fn kind<R: Role>(&mut self, memory: &mut Memory, role: &mut R, place: Place) -> Result<u8, Unfit> {
         let at = place as u32;
         let (number, before, hint) = match self.open.last() {
-            Some(Open::Sequence(sequence)) => (sequence.number, sequence.kinds, self.hint(place, sequence.number)),
+            Some(Open::Sequence(sequence)) => {
+                (sequence.number, sequence.kinds, self.hint(place, sequence.number))
+            }
             Some(Open::Code(code)) => (0, [code.head[4] as u8, code.head[0] as u8], code.locals.len() as u32),
             None => (0, [0; 2], 0),
         };
@@ -332,7 +336,8 @@ impl<'t> Walk<'t> {
         let slot = at as usize + PLACES * locals.min(15) as usize;
         let expected = self.expected[slot];
         let of = [at, at | locals << 8, at | self.file << 8, 0];
-        let is_expected = memory.model.symbol(role, 1, &Contexts { set: 16, of }, (index == expected).into()) == 1;
+        let is_expected =
+            memory.model.symbol(role, 1, &Contexts { set: 16, of }, (index == expected).into()) == 1;
         if is_expected {
             return Ok(expected);
         }
@@ -388,7 +393,8 @@ impl<'t> Walk<'t> {
     }
 
     fn close_sequence(&mut self, sequence: Sequence) {
-        let width = sequence.widths.iter().fold(0u32, |sum, &width| sum.saturating_add(width).saturating_add(2));
+        let width =
+            sequence.widths.iter().fold(0u32, |sum, &width| sum.saturating_add(width).saturating_add(2));
         if let Some(Open::Code(code)) = self.open.last_mut() {
             match sequence.place {
                 Place::Const => code.consts = sequence.widths,
@@ -437,7 +443,12 @@ impl<'t> Walk<'t> {
         Ok(())
     }
 
-    fn first_line<R: Role>(&mut self, memory: &mut Memory, role: &mut R, code: &mut Code) -> Result<(), Unfit> {
+    fn first_line<R: Role>(
+        &mut self,
+        memory: &mut Memory,
+        role: &mut R,
+        code: &mut Code,
+    ) -> Result<(), Unfit> {
         let lines = self.open.iter().rev().filter_map(|open| match open {
             Open::Code(code) => Some(code.line),
             Open::Sequence(_) => None,
@@ -483,7 +494,13 @@ impl<'t> Walk<'t> {
     }
 
     /// A 32-bit number.
-    fn word<R: Role>(&mut self, memory: &mut Memory, role: &mut R, set: u32, context: u32) -> Result<u32, Unfit> {
+    fn word<R: Role>(
+        &mut self,
+        memory: &mut Memory,
+        role: &mut R,
+        set: u32,
+        context: u32,
+    ) -> Result<u32, Unfit> {
         let word = self.tape.peek_word(R::ENCODES)?;
         let contexts = Contexts { set, of: [context; CONTEXTS] };
         let word = memory.model.number(role, &contexts, word);

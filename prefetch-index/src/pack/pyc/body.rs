@@ -208,17 +208,17 @@ fn instruction<R: Role>(memory: &mut Memory, role: &mut R, history: &History, ki
     let expected = memory.expected_instructions[at];
     let op = u32::from(expected);
     if expected != 0 {
-        let of = [op | (numbers & 0xff) << 8, three ^ op, op | (numbers & 0xffff) << 8, lasts ^ last.wrapping_mul(0x6F4F_2A35)];
+        let of = [
+            op | (numbers & 0xff) << 8,
+            three ^ op,
+            op | (numbers & 0xffff) << 8,
+            lasts ^ last.wrapping_mul(0x6F4F_2A35),
+        ];
         if memory.model.symbol(role, 1, &Contexts { set: 41, of }, (number == expected).into()) == 1 {
             return op;
         }
     }
-    let of = [
-        numbers & 0xff | kind << 8,
-        numbers & 0xffff,
-        numbers & 0xff_ffff | 1 << 24,
-        three,
-    ];
+    let of = [numbers & 0xff | kind << 8, numbers & 0xffff, numbers & 0xff_ffff | 1 << 24, three];
     let number = memory.model.symbol(role, 8, &Contexts { set: 40, of }, number.into());
     memory.expected_instructions[at] = number as u8;
     number
@@ -388,7 +388,8 @@ impl PlaceCoder {
                 kind | (kinds & 255) << 8,
                 op | (kinds & 0xffff) << 8,
             ];
-            delta = memory.model.signed(role, &Contexts { set: 600 + kind, of }, line.wrapping_sub(self.line));
+            delta =
+                memory.model.signed(role, &Contexts { set: 600 + kind, of }, line.wrapping_sub(self.line));
         }
         let line = self.line.wrapping_add(delta);
         let lines = if kind == LINES {
@@ -405,7 +406,8 @@ impl PlaceCoder {
             self.operands.know(self.operands.previous);
             return Ok(Some(Line { line }));
         }
-        let span = self.span(memory, role, [op, before, kind, instruction.argument], delta > 0, guess, span)?;
+        let span =
+            self.span(memory, role, [op, before, kind, instruction.argument], delta > 0, guess, span)?;
         self.operands.know(span);
         if delta > 0 && kind == OTHER_LINE {
             self.operands.statement = span;

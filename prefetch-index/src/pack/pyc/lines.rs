@@ -71,7 +71,12 @@ pub(super) fn parse(table: &[u8]) -> Option<Vec<Run>> {
         Place::Nowhere => true,
         Place::Line { line } => fits(line),
         Place::Columns { line, lines, span } => {
-            fits(line) && lines < MAX as u32 && span.start >= 0 && span.end >= 0 && fits(span.start) && fits(span.end)
+            fits(line)
+                && lines < MAX as u32
+                && span.start >= 0
+                && span.end >= 0
+                && fits(span.start)
+                && fits(span.end)
         }
     });
     all_fit.then_some(runs)
