@@ -12,25 +12,50 @@ use std::{
 pub enum Fault {
     /// 200 and the whole file, whatever range was asked for.
     IgnoreRange,
-    /// 416, though the range lies inside the file.
+    /// 416, though the range lies inside the file. A request for the whole file is answered rightly, as by all faults
+    /// that concern ranges.
     NotSatisfiable,
     /// `Content-Range` names bytes this far behind those that were asked for and sent.
     ContentRange {
         /// Bytes.
         shift: u64,
     },
+    /// 206 without `Content-Range`.
+    NoContentRange,
     /// `Content-Range` is right, the bytes are from this far behind (jsDelivr's edge, jsdelivr#18679).
     Shifted {
         /// Bytes.
         shift: u64,
     },
-    /// The answer ends after this many bytes and says that this is its length.
+    /// The range ends after this many bytes, and `Content-Length` says so.
     Short {
         /// Bytes of body.
         len: u64,
     },
+    /// More bytes than the range has, and `Content-Length` says so.
+    Long {
+        /// How many more.
+        extra: u64,
+    },
+    /// No `Content-Length`: the body is chunked.
+    NoContentLength,
+    /// The range's bytes compressed by gzip for the transfer, and `Content-Encoding` says so: nothing is wrong, but
+    /// `Content-Length` is another.
+    Gzip,
+    /// `Content-Encoding` says gzip, but the bytes are a range out of the middle: no client can decode them.
+    BrokenGzip,
+    /// Another path or URL (302).
+    Redirect(
+        /// Where to.
+        String,
+    ),
     /// The transfer breaks after this many bytes.
     Reset {
+        /// Bytes of body.
+        after: u64,
+    },
+    /// Nothing comes after this many bytes, and the connection stays open.
+    Stall {
         /// Bytes of body.
         after: u64,
     },

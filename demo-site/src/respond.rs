@@ -1,7 +1,7 @@
 //! One request, one answer.
 
 use std::{
-    io::{self, SeekFrom},
+    io::{self, SeekFrom, Write},
     path::{Path, PathBuf},
     pin::Pin,
     sync::Arc,
@@ -14,6 +14,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header},
 };
 use bytes::Bytes;
+use flate2::{Compression, write::GzEncoder};
 use http_body::{Frame, SizeHint};
 use tokio::{
     fs::File,
@@ -39,6 +40,7 @@ const LAST_GASP: Duration = Duration::from_millis(50);
 pub(crate) struct Site {
     pub(crate) mounts: Vec<Mount>,
     pub(crate) caching: Caching,
+    pub(crate) isolated: bool,
     pub(crate) faults: Faults,
     pub(crate) log: Log,
 }
@@ -51,8 +53,6 @@ pub(crate) async fn respond(site: Arc<Site>, request: Request<Body>) -> Response
         tokio::time::sleep(time).await;
     }
     let mut answer = match *request.method() {
-        // Wildcards do for requests without credentials. A preflight is logged: wheelfs should cause none.
-        Method::OPTIONS => Answer::empty(StatusCode::NO_CONTENT),
         Method::GET | Method::HEAD => match mount::find(&site.mounts, &path) {
             Some(file) => file_answer(&file, request.headers(), fault).await.unwrap_or_else(|error| {
                 match error.kind() {
@@ -64,16 +64,23 @@ pub(crate) async fn respond(site: Arc<Site>, request: Request<Body>) -> Response
             }),
             None => Answer::empty(StatusCode::NOT_FOUND),
         },
+        // OPTIONS too: as on many static hosts a CORS preflight fails, so whatever would cause one fails.
         _ => Answer::empty(StatusCode::METHOD_NOT_ALLOWED),
     };
     let headers = &mut answer.headers;
+    // A wildcard does for requests without credentials. No header is exposed beyond those that CORS always shows.
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
-    headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("*"));
     headers.insert("timing-allow-origin", HeaderValue::from_static("*"));
     headers.insert("cross-origin-resource-policy", HeaderValue::from_static("cross-origin"));
+    if site.isolated {
+        headers.insert("cross-origin-opener-policy", HeaderValue::from_static("same-origin"));
+        headers.insert("cross-origin-embedder-policy", HeaderValue::from_static("require-corp"));
+    }
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(site.caching.header()));
     let len = answer.body.len();
-    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(len));
+    if answer.tells_length {
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(len));
+    }
     if request.method() == Method::HEAD {
         answer.body = Bytes::new();
     }
@@ -89,7 +96,8 @@ pub(crate) async fn respond(site: Arc<Site>, request: Request<Body>) -> Response
     };
     let sending = Sending {
         rest: answer.body,
-        break_at: answer.break_at,
+        stop_at: answer.stop_at,
+        tells_length: answer.tells_length,
         last_gasp: Box::pin(sleep(LAST_GASP)),
         entry,
         log: site.log.clone(),
@@ -105,19 +113,32 @@ struct Answer {
     headers: HeaderMap,
     range: Option<std::ops::Range<u64>>,
     body: Bytes,
-    /// Break the transfer after so many bytes of body.
-    break_at: Option<u64>,
+    stop_at: Option<(u64, Stop)>,
+    tells_length: bool,
+}
+
+/// What happens after so many bytes of body.
+#[derive(Clone, Copy)]
+enum Stop {
+    Break,
+    Stall,
 }
 
 impl Answer {
     fn empty(status: StatusCode) -> Answer {
-        Answer { status, headers: HeaderMap::new(), range: None, body: Bytes::new(), break_at: None }
+        let (headers, body) = (HeaderMap::new(), Bytes::new());
+        Answer { status, headers, range: None, body, stop_at: None, tells_length: true }
     }
 }
 
 async fn file_answer(file: &Path, request: &HeaderMap, fault: Option<Fault>) -> io::Result<Answer> {
     if let Some(Fault::Status(code)) = fault {
         return Ok(Answer::empty(StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)));
+    }
+    if let Some(Fault::Redirect(to)) = &fault {
+        let mut answer = Answer::empty(StatusCode::FOUND);
+        answer.headers.extend(HeaderValue::from_str(to).ok().map(|to| (header::LOCATION, to)));
+        return Ok(answer);
     }
     let asked_range = request.get(header::RANGE).and_then(|value| value.to_str().ok());
     let range_header = asked_range.filter(|_| fault != Some(Fault::IgnoreRange));
@@ -131,7 +152,7 @@ async fn file_answer(file: &Path, request: &HeaderMap, fault: Option<Fault>) -> 
     }
     let len = metadata.len();
     let asked = match fault {
-        Some(Fault::NotSatisfiable) => Asked::NotSatisfiable,
+        Some(Fault::NotSatisfiable) if range_header.is_some() => Asked::NotSatisfiable,
         _ => range::asked(range_header, len),
     };
 
@@ -144,10 +165,12 @@ async fn file_answer(file: &Path, request: &HeaderMap, fault: Option<Fault>) -> 
         Asked::Part(range) => {
             answer.status = StatusCode::PARTIAL_CONTENT;
             let shift = if let Some(Fault::ContentRange { shift }) = fault { shift } else { 0 };
-            content_range(
-                &mut answer,
-                &format!("bytes {}-{}/{len}", range.start + shift, range.end - 1 + shift),
-            );
+            if fault != Some(Fault::NoContentRange) {
+                content_range(
+                    &mut answer,
+                    &format!("bytes {}-{}/{len}", range.start + shift, range.end - 1 + shift),
+                );
+            }
             range
         }
         Asked::NotSatisfiable => {
@@ -156,6 +179,7 @@ async fn file_answer(file: &Path, request: &HeaderMap, fault: Option<Fault>) -> 
             return Ok(answer);
         }
     };
+    let is_range = answer.status == StatusCode::PARTIAL_CONTENT;
     if let Some(Fault::Shifted { shift }) = fault {
         let size = span.end - span.start;
         span.start = span.start.saturating_add(shift).min(len.saturating_sub(size));
@@ -163,8 +187,20 @@ async fn file_answer(file: &Path, request: &HeaderMap, fault: Option<Fault>) -> 
     }
     let mut body = read(&source, span.clone()).await?;
     match fault {
-        Some(Fault::Short { len }) => body.truncate(usize::try_from(len).unwrap_or(usize::MAX)),
-        Some(Fault::Reset { after }) => answer.break_at = Some(after),
+        Some(Fault::Short { len }) if is_range => body.truncate(usize::try_from(len).unwrap_or(usize::MAX)),
+        Some(Fault::Long { extra }) if is_range => {
+            body.extend(std::iter::repeat_n(0, usize::try_from(extra).unwrap_or_default()));
+        }
+        Some(Fault::NoContentLength) => answer.tells_length = false,
+        Some(Fault::Gzip) => {
+            body = gzip(&body)?;
+            answer.headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        }
+        Some(Fault::BrokenGzip) if is_range => {
+            answer.headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        }
+        Some(Fault::Reset { after }) => answer.stop_at = Some((after, Stop::Break)),
+        Some(Fault::Stall { after }) => answer.stop_at = Some((after, Stop::Stall)),
         Some(Fault::Corrupt { offset }) if span.contains(&offset) => {
             if let Some(byte) = usize::try_from(offset - span.start).ok().and_then(|at| body.get_mut(at)) {
                 *byte = !*byte;
@@ -200,6 +236,12 @@ async fn read(file: &Path, span: std::ops::Range<u64>) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
+fn gzip(bytes: &[u8]) -> io::Result<Vec<u8>> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(bytes)?;
+    encoder.finish()
+}
+
 fn content_range(answer: &mut Answer, value: &str) {
     if let Ok(value) = HeaderValue::from_str(value) {
         answer.headers.insert(header::CONTENT_RANGE, value);
@@ -209,7 +251,8 @@ fn content_range(answer: &mut Answer, value: &str) {
 /// A body that logs its request when it has been sent, or dropped because the client went away.
 struct Sending {
     rest: Bytes,
-    break_at: Option<u64>,
+    stop_at: Option<(u64, Stop)>,
+    tells_length: bool,
     last_gasp: Pin<Box<Sleep>>,
     entry: Entry,
     log: Log,
@@ -227,9 +270,13 @@ impl http_body::Body for Sending {
             return Poll::Ready(None);
         }
         let mut size = self.rest.len().min(FRAME);
-        if let Some(break_at) = self.break_at {
-            let left = usize::try_from(break_at.saturating_sub(self.entry.bytes)).unwrap_or(usize::MAX);
+        if let Some((at, stop)) = self.stop_at {
+            let left = usize::try_from(at.saturating_sub(self.entry.bytes)).unwrap_or(usize::MAX);
             if left == 0 {
+                if let Stop::Stall = stop {
+                    // Nobody wakes this: it ends when the client goes away.
+                    return Poll::Pending;
+                }
                 ready!(self.last_gasp.as_mut().poll(context));
                 return Poll::Ready(Some(Err(io::ErrorKind::ConnectionReset.into())));
             }
@@ -247,7 +294,7 @@ impl http_body::Body for Sending {
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.rest.len() as u64)
+        if self.tells_length { SizeHint::with_exact(self.rest.len() as u64) } else { SizeHint::default() }
     }
 }
 

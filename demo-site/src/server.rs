@@ -58,13 +58,14 @@ pub struct Server {
     mounts: Vec<Mount>,
     caching: Caching,
     tls: bool,
+    isolated: bool,
     port: u16,
 }
 
 impl Server {
     /// Plain HTTP/1.1 and HTTP/2, on a free port, nothing cached.
     pub fn new(mounts: Vec<Mount>) -> Server {
-        Server { mounts, caching: Caching::default(), tls: false, port: 0 }
+        Server { mounts, caching: Caching::default(), tls: false, isolated: false, port: 0 }
     }
 
     /// Serves one more folder.
@@ -76,6 +77,11 @@ impl Server {
     /// TLS with a certificate of its own making.
     pub fn tls(self) -> Server {
         Server { tls: true, ..self }
+    }
+
+    /// Sends `Cross-Origin-Opener-Policy` and `Cross-Origin-Embedder-Policy`: pages are cross-origin isolated.
+    pub fn isolated(self) -> Server {
+        Server { isolated: true, ..self }
     }
 
     /// What the answers say about keeping them.
@@ -100,6 +106,7 @@ impl Server {
         let site = Arc::new(Site {
             mounts: self.mounts,
             caching: self.caching,
+            isolated: self.isolated,
             faults: Faults::default(),
             log: Log::new(),
         });

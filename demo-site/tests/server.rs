@@ -88,8 +88,9 @@ async fn headers_and_methods() {
     let answer = request(&server, "HEAD", "/dist/a.whl", &[]).await;
     assert_eq!((answer.status, answer.body.len()), (200, 0));
     assert_eq!(answer.headers["content-length"], "100000");
-    assert_eq!(request(&server, "OPTIONS", "/dist/a.whl", &[]).await.status, 204);
-    assert_eq!(request(&server, "POST", "/dist/a.whl", &[]).await.status, 405);
+    for method in ["OPTIONS", "POST"] {
+        assert_eq!(request(&server, method, "/dist/a.whl", &[]).await.status, 405);
+    }
     for path in ["/", "/dist/none.whl", "/dist/../a.whl", "/dist/folder", "/dist/folder/"] {
         assert_eq!(request(&server, "GET", path, &[]).await.status, 404, "{path}");
     }
@@ -153,6 +154,31 @@ async fn faults() {
     let answer = ask().await;
     assert_eq!((answer.status, answer.headers["content-length"].as_str()), (206, "10"));
     assert!(answer.body == wheel[1000..1010]);
+
+    inject(Fault::Long { extra: 2 });
+    let answer = ask().await;
+    assert!(answer.status == 206 && answer.body.len() == 1002 && answer.body.starts_with(&wheel[1000..2000]));
+
+    inject(Fault::NoContentRange);
+    let answer = ask().await;
+    assert!(answer.status == 206 && !answer.headers.contains_key("content-range"));
+
+    inject(Fault::NoContentLength);
+    assert!(!ask().await.headers.contains_key("content-length"));
+
+    inject(Fault::Gzip);
+    let answer = ask().await;
+    assert_eq!(answer.headers["content-encoding"], "gzip");
+    assert!(answer.body.starts_with(&[0x1f, 0x8b]));
+
+    inject(Fault::BrokenGzip);
+    let answer = ask().await;
+    assert_eq!(answer.headers["content-encoding"], "gzip");
+    assert!(answer.body == wheel[1000..2000]);
+
+    inject(Fault::Redirect("/elsewhere".to_owned()));
+    let answer = ask().await;
+    assert_eq!((answer.status, answer.headers["location"].as_str()), (302, "/elsewhere"));
 
     inject(Fault::Reset { after: 300 });
     let answer = ask().await;

@@ -6,21 +6,25 @@
 //! | 8 | 4 | format version, little-endian as all below |
 //! | 12 | 8 | payload length: the rest of the file |
 //! | 20 | 8 | length of the payload once inflated |
-//! | 28 | 4 | CRC-32 of the payload as stored |
+//! | 28 | 4 | CRC-32 of everything after it |
+//! | 32 | 4 | flags: 1, a hot standard library lies beside the index as `python_stdlib.zip` |
 //!
+//! The flags stand in the header because a page has to know them before it has the module that decodes the rest.
 //! The payload is compressed here rather than by the server because static hosts do not compress an unknown file type.
 
 use bincode::config::{Configuration, Limit, LittleEndian, Varint};
 use thiserror::Error;
 
-use crate::index::{Index, IndexError};
+use crate::index::{Index, IndexError, Install};
 use crate::zip;
 
 /// The version this build writes, and the only one it reads.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 const MAGIC: &[u8; 8] = b"WHLFIDX\0";
-const HEADER_LEN: usize = 32;
+const HEADER_LEN: usize = 36;
+/// See the table above.
+const HOT_STANDARD_LIBRARY: u32 = 1;
 /// An index takes some 60 bytes a member before compression; this allows for half a million members.
 const MAX_LEN: usize = 64 << 20;
 
@@ -91,8 +95,10 @@ pub fn encode(index: &Index) -> Result<Vec<u8>, FormatError> {
     file.extend(VERSION.to_le_bytes());
     file.extend((payload.len() as u64).to_le_bytes());
     file.extend((plain.len() as u64).to_le_bytes());
-    file.extend(crc32fast::hash(&payload).to_le_bytes());
-    file.extend(payload);
+    let hot = index.archives.iter().any(|archive| archive.install == Install::StandardLibrary);
+    let rest = [(u32::from(hot) * HOT_STANDARD_LIBRARY).to_le_bytes().as_slice(), &payload].concat();
+    file.extend(crc32fast::hash(&rest).to_le_bytes());
+    file.extend(rest);
     Ok(file)
 }
 
@@ -113,7 +119,7 @@ pub fn decode(file: &[u8]) -> Result<Index, FormatError> {
     if wanted != found {
         return Err(FormatError::Length { wanted, found });
     }
-    let (wanted, found) = (zip::u32_at(header, 28), crc32fast::hash(payload));
+    let (wanted, found) = (zip::u32_at(header, 28), crc32fast::hash(&file[32..]));
     if wanted != found {
         return Err(FormatError::Crc { wanted, found });
     }
@@ -176,18 +182,19 @@ mod tests {
         let mut file = [MAGIC.as_slice(), &VERSION.to_le_bytes()].concat();
         file.extend((payload.len() as u64).to_le_bytes());
         file.extend(len.to_le_bytes());
-        file.extend(crc32fast::hash(&payload).to_le_bytes());
-        file.extend(payload);
+        let rest = [[0; 4].as_slice(), &payload].concat();
+        file.extend(crc32fast::hash(&rest).to_le_bytes());
+        file.extend(rest);
         file
     }
 
     #[test]
     fn wrong_files() {
         assert_eq!(decode(b"<!doctype html>"), Err(FormatError::Magic));
-        assert_eq!(decode(b""), Err(FormatError::Length { wanted: 32, found: 0 }));
+        assert_eq!(decode(b""), Err(FormatError::Length { wanted: 36, found: 0 }));
         let mut newer = encode(&small()).unwrap();
-        newer[8] = 2;
-        assert_eq!(decode(&newer), Err(FormatError::Version { wanted: 1, found: 2 }));
+        newer[8] = 3;
+        assert_eq!(decode(&newer), Err(FormatError::Version { wanted: 2, found: 3 }));
 
         let limit = MAX_LEN as u64;
         let long = Err(FormatError::TooLarge { len: limit + 1, limit });
@@ -198,7 +205,7 @@ mod tests {
         let boast = [[253].as_slice(), &(1u64 << 63).to_le_bytes()].concat();
         assert_eq!(decode(&sealed(&boast, boast.len() as u64)), Err(FormatError::Payload));
         // An empty index and something after it.
-        assert_eq!(decode(&sealed(&[0; 6], 6)), Err(FormatError::Payload));
+        assert_eq!(decode(&sealed(&[0; 7], 7)), Err(FormatError::Payload));
     }
 
     #[test]

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::index::{Archive, EntryPoint, Group, Install, MemberKind, Read, is_same_package};
+use crate::index::{Archive, EntryPoint, Group, Install, MemberKind, Read, is_same_package, source_path};
 use crate::trace::{EventKind, Trace};
 
 /// Groups and entry points of some traces.
@@ -70,10 +70,12 @@ impl<'a> Files<'a> {
         files
     }
 
-    /// `path` as in a trace; `lib:` marks the folder of shared libraries.
+    /// `path` as in a trace; `lib:` marks the folder of shared libraries. Bytecode that a page had from a pack counts as
+    /// its source.
     fn find(&self, path: &str) -> Option<File> {
         let key = path.strip_prefix("lib:").map_or((false, path), |path| (true, path));
-        self.by_path.get(&key).copied()
+        let file = self.by_path.get(&key).copied();
+        file.or_else(|| self.by_path.get(&(false, source_path(path)?.as_str())).copied())
     }
 
     /// The library of that name that `needer` means: one of its own archive, else any.
@@ -156,7 +158,12 @@ impl Run<'_> {
     fn start(&mut self, name: &str) -> u32 {
         let groups = &mut self.grouped.groups;
         let id = groups.iter().position(|group| group.name == name).unwrap_or_else(|| {
-            groups.push(Group { name: name.to_owned(), parents: Vec::new(), reads: Vec::new() });
+            groups.push(Group {
+                name: name.to_owned(),
+                parents: Vec::new(),
+                reads: Vec::new(),
+                packs: Vec::new(),
+            });
             groups.len() - 1
         }) as u32;
         if !self.started.contains(&id) {

@@ -27,6 +27,8 @@ pub struct Index {
     pub groups: Vec<Group>,
     /// One per recorded program.
     pub entries: Vec<EntryPoint>,
+    /// The groups' files once more, compressed together; empty when the index was built without packs.
+    pub packs: Vec<Pack>,
 }
 
 /// One wheel, or one zip of shared libraries.
@@ -59,6 +61,9 @@ pub enum Install {
     SitePackages,
     /// `dynlib`: the folder of shared libraries, `/usr/lib`.
     SharedLibraries,
+    /// The folder of the standard library, `/lib/python3.12`. Its archive is Pyodide's `python_stdlib.zip`, whose URL is
+    /// relative to the runtime's.
+    StandardLibrary,
 }
 
 /// One file or symlink of an archive.
@@ -109,6 +114,8 @@ pub struct Group {
     pub parents: Vec<u32>,
     /// Members in order of first access.
     pub reads: Vec<Read>,
+    /// Positions in [`Index::packs`] of the packs that hold what this group reads.
+    pub packs: Vec<u32>,
 }
 
 /// A stretch of one member that was read.
@@ -120,6 +127,30 @@ pub struct Read {
     pub member: u32,
     /// Decoded bytes of the member; the whole member is `0..len`.
     pub range: Range<u64>,
+}
+
+/// A file that brings many members as one compressed stream, in access order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pack {
+    /// Relative to the index's own URL, or absolute.
+    pub url: String,
+    /// The file starts with it, so that a pack of another build is not taken for this one.
+    pub id: [u8; 16],
+    /// Length of the file in bytes.
+    pub len: u64,
+    /// Its files, in access order.
+    pub files: Vec<PackedFile>,
+}
+
+/// One file of a pack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PackedFile {
+    /// Position in [`Index::archives`].
+    pub archive: u32,
+    /// Position in [`Archive::members`].
+    pub member: u32,
+    /// `None`: the member itself. Else the bytecode of the source that the member is, and its length in bytes.
+    pub bytecode: Option<u64>,
 }
 
 /// One recorded program.
@@ -150,16 +181,15 @@ impl Member {
 
     /// Whether the name is that of a shared library: `.so`, or `.so.1.2` (Pyodide's `SHAREDLIB_REGEX`).
     pub fn is_shared_library(&self) -> bool {
-        let name = self.path.rsplit('/').next().unwrap_or_default();
-        name.match_indices(".so").any(|(at, _)| {
-            name[at + 3..].split('.').enumerate().all(|(i, part)| {
-                if i == 0 {
-                    part.is_empty()
-                } else {
-                    !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit())
-                }
-            })
-        })
+        let mut name = self.path.rsplit('/').next().unwrap_or_default();
+        while !name.ends_with(".so") {
+            let Some((rest, number)) = name.rsplit_once('.') else { return false };
+            if number.is_empty() || !number.bytes().all(|byte| byte.is_ascii_digit()) {
+                return false;
+            }
+            name = rest;
+        }
+        true
     }
 }
 
@@ -176,6 +206,23 @@ pub fn is_same_package(a: &str, b: &str) -> bool {
         })
     }
     normal(a).eq(normal(b))
+}
+
+/// Where Python `X.Y` (`"3.12"`) looks for the bytecode of the source at `path`:
+/// `pkg/__pycache__/mod.cpython-312.pyc` (PEP 3147). `None` when it is no source.
+pub fn bytecode_path(path: &str, python: &str) -> Option<String> {
+    let stem = path.strip_suffix(".py")?;
+    let (folder, name) = stem.rsplit_once('/').map_or(("", stem), |(folder, name)| (folder, name));
+    let slash = if folder.is_empty() { "" } else { "/" };
+    Some([folder, slash, "__pycache__/", name, ".cpython-", &python.replace('.', ""), ".pyc"].concat())
+}
+
+/// The source whose bytecode is at `path`: the inverse of [`bytecode_path`].
+pub fn source_path(path: &str) -> Option<String> {
+    let (folder, name) = path.rsplit_once('/')?;
+    let folder = folder.strip_suffix("__pycache__")?;
+    let (stem, tag) = name.strip_suffix(".pyc")?.rsplit_once('.')?;
+    tag.starts_with("cpython-").then(|| [folder, stem, ".py"].concat())
 }
 
 /// What the lock file, or the caller, knows about an archive beyond its bytes.
@@ -257,7 +304,7 @@ impl Archive {
     /// directory").
     pub fn install_path<'a>(&self, member: &'a Member) -> Option<&'a str> {
         let path = member.path.as_str();
-        if self.install == Install::SharedLibraries {
+        if self.install != Install::SitePackages {
             return Some(path);
         }
         let Some((top, below)) = path.split_once('/') else {
@@ -290,6 +337,19 @@ impl Index {
                 }
             }
         }
+        for (pack, number) in self.packs.iter().zip(0..) {
+            for (file, position) in pack.files.iter().zip(0..) {
+                let member = self.member_at(file.archive, file.member);
+                if !member.is_some_and(|member| file.bytecode.is_none() || member.path.ends_with(".py")) {
+                    return Err(IndexError::PackedFile { pack: number, file: position });
+                }
+            }
+        }
+        for (group, number) in self.groups.iter().zip(0..) {
+            if let Some(&pack) = group.packs.iter().find(|pack| **pack as usize >= self.packs.len()) {
+                return Err(IndexError::GroupPack { group: number, pack });
+            }
+        }
         for (entry, number) in self.entries.iter().zip(0..) {
             if let Some(&group) = entry.groups.iter().find(|&&group| group as usize >= self.groups.len()) {
                 return Err(IndexError::EntryGroup { entry: number, group });
@@ -316,7 +376,19 @@ impl Index {
 
     /// The member a read refers to, or `None` when the read does not belong to this index.
     pub fn member(&self, read: &Read) -> Option<&Member> {
-        self.archives.get(read.archive as usize)?.members.get(read.member as usize)
+        self.member_at(read.archive, read.member)
+    }
+
+    /// The member at these positions, or `None` when there is none.
+    pub fn member_at(&self, archive: u32, member: u32) -> Option<&Member> {
+        self.archives.get(archive as usize)?.members.get(member as usize)
+    }
+
+    /// Decoded length of a file of a pack; 0 when it does not belong to this index.
+    pub fn packed_len(&self, file: &PackedFile) -> u64 {
+        file.bytecode
+            .or_else(|| self.member_at(file.archive, file.member).map(|member| member.len))
+            .unwrap_or_default()
     }
 
     /// What to fetch for these reads, for [`plan`](crate::plan::plan). A member is fetched whole even where only a part of

@@ -2,7 +2,8 @@
 //!
 //! The modules follow the data's path: a wheel's central directory ([`zip`]) and its libraries' needs ([`dylink`])
 //! become an [`index`], stored by [`format`]; a recorded run ([`trace`]) gives the access order ([`group`]), and
-//! [`plan`] turns order into requests; a [`pack`] holds the same members as one compressed file. Nothing here does I/O, reads a clock or starts a thread: callers bring bytes,
+//! [`plan`] turns order into requests, [`packing`] into [`pack`]s that hold the same members compressed together. Nothing
+//! here does I/O, reads a clock or starts a thread: callers bring bytes,
 //! and the same code runs in the browser and in the `prefetch-index` command, which is the only part that opens files.
 //!
 //! Offsets and lengths are bytes in `u64`, ranges are half-open, and every length read from a file is checked before
@@ -33,6 +34,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod order;
+
 pub mod zip;
 
 pub mod dylink;
@@ -46,5 +49,7 @@ pub mod trace;
 pub mod group;
 
 pub mod plan;
+
+pub mod packing;
 
 pub mod pack;

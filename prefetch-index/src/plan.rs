@@ -9,6 +9,7 @@
 //! responses share equally, Python consuming members as recorded while they arrive), twelve requests placed to bring
 //! first-needed bytes early finished 1.3 % sooner than twelve placed to save bytes, and wasted a fifth more. Order within an archive is the archive's own.
 
+use crate::order::by_numbers;
 use std::ops::Range;
 
 /// The line between server and reader.
@@ -88,10 +89,9 @@ impl Default for Budget {
 pub fn plan(wants: &[Want], archive_lens: &[u64], line: &Line, budget: &Budget) -> Vec<Request> {
     let mut requests = close_gaps(runs(wants, archive_lens), line, budget);
     for request in &mut requests {
-        request.wants.sort_unstable();
+        request.wants = by_numbers(std::mem::take(&mut request.wants), |want| (u64::from(*want), 0));
     }
-    requests.sort_by_key(|request| request.wants.first().copied());
-    requests
+    by_numbers(requests, |request| (request.wants.first().copied().map_or(0, u64::from), 0))
 }
 
 /// Wants that overlap or touch as one request each, sorted by archive and offset.
@@ -101,8 +101,8 @@ fn runs(wants: &[Want], archive_lens: &[u64]) -> Vec<Request> {
         let span = want.span.start..want.span.end.min(len);
         (!span.is_empty()).then(|| Request { archive: want.archive, span, wants: vec![i] })
     };
-    let mut pieces: Vec<Request> = (0..).zip(wants).filter_map(cut).collect();
-    pieces.sort_by_key(|piece| (piece.archive, piece.span.start));
+    let pieces: Vec<Request> = (0..).zip(wants).filter_map(cut).collect();
+    let pieces = by_numbers(pieces, |piece| (u64::from(piece.archive), piece.span.start));
     let mut runs: Vec<Request> = Vec::new();
     for piece in pieces {
         match runs.last_mut() {
@@ -128,9 +128,9 @@ fn close_gaps(runs: Vec<Request>, line: &Line, budget: &Budget) -> Vec<Request> 
     let max_waste = ((wanted as f64 * budget.max_waste) as u64).max(line.break_even());
 
     let neighbours = runs.windows(2).zip(1..).filter(|(pair, _)| pair[0].archive == pair[1].archive);
-    let mut gaps: Vec<(u64, usize)> =
+    let gaps: Vec<(u64, usize)> =
         neighbours.map(|(pair, after)| (pair[1].span.start - pair[0].span.end, after)).collect();
-    gaps.sort_unstable();
+    let gaps = by_numbers(gaps, |gap| (gap.0, gap.1 as u64));
 
     let mut closed = vec![false; runs.len()];
     let (mut requests, mut waste) = (runs.len(), 0u64);

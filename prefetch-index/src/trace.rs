@@ -16,6 +16,8 @@
 //!   `lib:` and the path below the folder of shared libraries. `archive`, the lock name of the package, may be left out.
 //!   A file read in pieces may appear in pieces; a library that was loaded appears as one read of the whole file.
 //! * `packages`: what was installed, by lock name. `sha256` (hexadecimal) may be left out.
+//! * `stdlib`, in the header, may be left out: modules of the standard library that the program and Pyodide itself had
+//!   loaded when the trace was written, as paths in `python_stdlib.zip` (`json/decoder.py`), in the order they were loaded.
 //! * Unknown fields are ignored, so that a recorder can say more.
 
 /// Version in a trace's header line.
@@ -32,6 +34,8 @@ pub struct Trace {
     pub app: String,
     /// What was installed.
     pub packages: Vec<Package>,
+    /// Members of `python_stdlib.zip` that were loaded.
+    pub stdlib: Vec<String>,
     /// In order of time.
     pub events: Vec<Event>,
 }

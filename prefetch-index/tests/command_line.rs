@@ -9,8 +9,8 @@ use std::process::{Command, Output};
 use prefetch_index::format;
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
-use zip_writer::ZipWriter;
-use zip_writer::write::SimpleFileOptions;
+use zip::ZipWriter;
+use zip::write::SimpleFileOptions;
 
 fn run(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_prefetch-index")).args(args).output().unwrap()
@@ -206,7 +206,7 @@ fn inspect_says_what_is_wrong_with_an_index() {
     site.built(&[]);
     let path = site.path("out/wheelfs.idx");
     let index = site.name("out/wheelfs.idx");
-    edit(&path, |bytes| bytes[8] = 2);
+    edit(&path, |bytes| bytes[8] = 3);
     let message = refusal(&["inspect", &index]);
     let expected = "written by wheelfs format 2; this is format 1: rebuild it with prefetch-index build";
     assert!(message.contains("wheelfs.idx") && message.contains(expected), "{message}");

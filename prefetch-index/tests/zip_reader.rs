@@ -13,8 +13,8 @@ use prefetch_index::zip::{
     decode_member,
 };
 use proptest::prelude::*;
-use zip_writer::write::SimpleFileOptions;
-use zip_writer::{CompressionMethod, DateTime, ZipWriter};
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, DateTime, ZipWriter};
 
 /// Reads in pieces of at most `step` bytes.
 fn read_by(bytes: &[u8], step: usize) -> Result<CentralDirectory, ZipError> {

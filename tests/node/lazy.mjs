@@ -11,7 +11,7 @@ import { pathToFileURL } from "node:url";
 
 const [text, file] = process.argv.slice(2);
 const { package: folder, packages = [], ...options } = JSON.parse(text);
-const { loadPyodide } = await import(pathToFileURL(join(folder, "index.mjs")).href);
+const { loadPyodide } = await import(pathToFileURL(join(folder, "index.js")).href);
 
 /** @type {string[]} */
 const lines = [];

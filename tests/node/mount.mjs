@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 
 const [folder, indexURL, url] = process.argv.slice(2);
-const { loadPyodide } = await import(pathToFileURL(join(folder, "index.mjs")).href);
+const { loadPyodide } = await import(pathToFileURL(join(folder, "index.js")).href);
 const pyodide = await loadPyodide({ indexURL });
 const start = performance.now();
 const { members } = await pyodide.wheelfs.mount(url);

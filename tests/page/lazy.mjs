@@ -1,23 +1,18 @@
 /**
- * Runs a program of `tests/apps` through wheelfs on this page's main thread, and leaves { output, stats } in
- * `window.result`.
+ * Runs a program of `tests/apps` through wheelfs and leaves what `run` returns in `window.result`.
  *
- * ?app=NAME&packages=A,B — and `&blocking` to run it by `runPython`, where no read can suspend.
+ * Query: that of `run.mjs`, and `worker` to run it in a module worker.
  */
-const query = new URLSearchParams(location.search);
-run().then(report, (error) => report({ error: String(error?.message ?? error) }));
+import { run } from "./run.mjs";
 
-async function run() {
-  const { loadPyodide } = await import(/** @type {string} */ ("/wheelfs/index.mjs"));
-  /** @type {string[]} */
-  const lines = [];
-  const stdout = (/** @type {string} */ line) => lines.push(line);
-  const pyodide = await loadPyodide({ indexURL: "/pyodide/", stdout });
-  await pyodide.loadPackage((query.get("packages") ?? "").split(","));
-  const source = await (await fetch(`/tests/apps/${query.get("app")}.py`)).text();
-  if (query.has("blocking")) pyodide.runPython(source);
-  else await pyodide.runPythonAsync(source);
-  return { output: lines.join("\n"), stats: pyodide.wheelfs.stats() };
+const query = new URLSearchParams(location.search);
+if (query.has("worker")) {
+  const worker = new Worker(new URL("./worker.mjs", import.meta.url), { type: "module" });
+  worker.onmessage = ({ data }) => report(data);
+  worker.onerror = ({ message }) => report({ error: message || "the worker did not start" });
+  worker.postMessage(location.search);
+} else {
+  run(query).then(report, (error) => report({ error: String(error?.message ?? error) }));
 }
 
 function report(/** @type {object} */ result) {

@@ -1,40 +1,19 @@
-//! Headless Chromium, each time with a profile of its own.
+//! Real browsers, each time with a profile of its own.
 
 use std::{
     io::{Read, Write},
     net::{Ipv4Addr, TcpStream},
     path::Path,
-    process::Stdio,
     time::Duration,
 };
 
-use fantoccini::{Client, ClientBuilder, wd::Capabilities};
+use fantoccini::{Client, ClientBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
-use tokio::{
-    io::{AsyncBufReadExt, BufReader},
-    process::{Child, Command},
-};
+use serde_json::Value;
+use tokio::process::Child;
 
-use crate::{HarnessError, Parts};
-
-/// No sandbox and no GPU: it also has to start as root in a container. The rest keeps Chromium from using the line for
-/// itself, and from refusing the demo site's own certificate.
-const FLAGS: [&str; 12] = [
-    "--headless=new",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-dev-shm-usage",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-default-apps",
-    "--disable-extensions",
-    "--disable-sync",
-    "--ignore-certificate-errors",
-];
+use crate::{Engine, HarnessError, Parts};
 
 /// How often a page is asked whether it has finished. The page itself takes the times.
 const POLL: Duration = Duration::from_millis(100);
@@ -42,35 +21,31 @@ const POLL: Duration = Duration::from_millis(100);
 /// How long a browser may take to end before it is left behind.
 const FAREWELL: Duration = Duration::from_secs(10);
 
-/// A Chromium with a fresh profile and a chromedriver of its own; both end when this is dropped.
+/// A browser with a fresh profile and a driver of its own; both end when this is dropped.
 pub struct Browser {
     client: Client,
+    /// The request that makes the driver end its browser.
+    farewell: String,
     port: u16,
-    _driver: Child,
+    _processes: Vec<Child>,
 }
 
 impl Browser {
-    /// Starts it.
+    /// Starts Chromium.
     pub async fn start(parts: &Parts) -> Result<Browser, HarnessError> {
-        // Port 0: chromedriver takes a free one and says which.
-        let mut driver = Command::new(&parts.chromedriver)
-            .arg("--port=0")
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()?;
-        let port = port(&mut driver).await?;
-        let options = json!({ "binary": parts.chromium, "args": FLAGS });
-        let mut capabilities = Capabilities::new();
-        capabilities.insert("goog:chromeOptions".to_owned(), options);
-        capabilities.insert("acceptInsecureCerts".to_owned(), Value::Bool(true));
-        capabilities.insert("timeouts".to_owned(), json!({ "pageLoad": 3_600_000, "script": 3_600_000 }));
+        Browser::of(parts, Engine::Chromium).await
+    }
+
+    /// Starts the browser of an engine.
+    pub async fn of(parts: &Parts, engine: Engine) -> Result<Browser, HarnessError> {
+        let driver = engine.driver(parts).await?;
         let client = ClientBuilder::new(HttpConnector::new())
-            .capabilities(capabilities)
-            .connect(&format!("http://127.0.0.1:{port}"))
+            .capabilities(driver.capabilities)
+            .connect(&format!("http://127.0.0.1:{}", driver.port))
             .await?;
-        Ok(Browser { client, port, _driver: driver })
+        let session = client.session_id().await?.unwrap_or_default();
+        let farewell = driver.farewell.map_or_else(|| format!("DELETE /session/{session}"), str::to_owned);
+        Ok(Browser { client, farewell, port: driver.port, _processes: driver.processes })
     }
 
     /// The WebDriver session, for what this harness has no word for.
@@ -112,33 +87,21 @@ impl Browser {
 }
 
 impl Drop for Browser {
-    /// A killed chromedriver leaves its Chromium behind, so it is asked to end both.
+    /// A killed driver leaves its browser behind, so it is asked to end it first.
     fn drop(&mut self) {
         let asked = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).and_then(|mut stream| {
             stream.set_read_timeout(Some(FAREWELL))?;
-            stream.write_all(b"GET /shutdown HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")?;
+            stream.write_all(
+                format!(
+                    "{} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nConnection: close\r\n\r\n",
+                    self.farewell, self.port
+                )
+                .as_bytes(),
+            )?;
             stream.read_to_end(&mut Vec::new())
         });
         if let Err(error) = asked {
-            eprintln!("chromedriver did not end Chromium: {error}");
+            eprintln!("the driver did not end its browser: {error}");
         }
     }
-}
-
-/// Reads "… started successfully on port N." from chromedriver's stdout.
-async fn port(driver: &mut Child) -> Result<u16, HarnessError> {
-    let unexpected = || std::io::Error::other("chromedriver ended without naming its port");
-    let stdout = driver.stdout.take().ok_or_else(unexpected)?;
-    let mut lines = BufReader::new(stdout).lines();
-    while let Some(line) = lines.next_line().await? {
-        let port = line
-            .split_once("started successfully on port ")
-            .and_then(|(_, port)| port.trim_end_matches('.').parse().ok());
-        if let Some(port) = port {
-            // A pipe that nobody reads would stop chromedriver when it is full.
-            tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-            return Ok(port);
-        }
-    }
-    Err(unexpected().into())
 }

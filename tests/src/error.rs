@@ -21,6 +21,12 @@ pub enum HarnessError {
         /// The version asked for.
         String,
     ),
+    /// Set-up put no such JupyterLite on this machine.
+    #[error("set-up has no JupyterLite {0}: target/parts.json lists those it has")]
+    NoJupyterLite(
+        /// The version asked for.
+        String,
+    ),
     /// A file of the harness's own does not parse.
     #[error("{}: {source}", path.display())]
     Json {
@@ -55,11 +61,11 @@ pub enum HarnessError {
         /// What it said.
         message: String,
     },
-    /// Chromium would not start.
-    #[error("chromedriver gave no session: {0}")]
+    /// A browser would not start.
+    #[error("the driver gave no session: {0}")]
     Session(Box<NewSessionError>),
-    /// Chromium would not do what it was told.
-    #[error("chromedriver: {0}")]
+    /// A browser would not do what it was told.
+    #[error("the driver: {0}")]
     Command(Box<CmdError>),
     /// The machine.
     #[error(transparent)]

@@ -1,18 +1,24 @@
-//! The end-to-end harness: the parts that set-up has put on this machine, Node with JSPI, a real Chromium, and the demo
+//! The end-to-end harness: the parts that set-up has put on this machine, Node with JSPI, real browsers of three engines, and the demo
 //! site behind a slow line.
 //!
 //! Tests are in `tests/`. They need `cargo xtask build` to have run once, and fail with that advice if it has not.
 
 mod browser;
+mod engine;
 mod error;
+mod jupyterlite;
 mod node;
 mod parts;
 mod recorder;
 mod site;
+mod wheel;
 
 pub use browser::Browser;
+pub use engine::Engine;
 pub use error::HarnessError;
+pub use jupyterlite::{Lite, LitePage};
 pub use node::Node;
 pub use parts::Parts;
 pub use recorder::Recorder;
-pub use site::{LineSite, Site};
+pub use site::{LineSite, Site, stand_in};
+pub use wheel::{index, wheel};

@@ -17,12 +17,28 @@ pub struct Parts {
     pub node: PathBuf,
     /// The folder of npm packages: binaryen, typescript, `pyodide-VERSION`.
     pub node_modules: PathBuf,
-    /// The browser.
+    /// Google's engine.
     pub chromium: PathBuf,
     /// Its driver.
     pub chromedriver: PathBuf,
+    /// Mozilla's engine.
+    pub firefox: PathBuf,
+    /// Its driver.
+    pub geckodriver: PathBuf,
+    /// The driver of Apple's engine, which starts the browser that comes with it.
+    pub webkitdriver: PathBuf,
+    /// The X server that browser draws on.
+    pub xvfb: PathBuf,
     /// Pyodide version → a folder as a site serves it.
     pub pyodide: BTreeMap<String, PathBuf>,
+    /// The folder of npm packages that the tests' sites are made with: vite, @pyscript/core.
+    pub site_modules: PathBuf,
+    /// Debian's nginx, unpacked: `usr/sbin/nginx`, `etc/nginx`.
+    pub nginx: PathBuf,
+    /// JupyterLite version → a Python that has it.
+    pub jupyterlite: BTreeMap<String, PathBuf>,
+    /// Folder of wheels that a JupyterLite site carries itself.
+    pub site_wheels: PathBuf,
 }
 
 impl Parts {
@@ -38,7 +54,7 @@ impl Parts {
         Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."))
     }
 
-    /// The distribution folder of one version: `0.27.7` or `314.0.7`.
+    /// The distribution folder of one version, `0.27.7` for example.
     pub fn pyodide(&self, version: &str) -> Result<&Path, HarnessError> {
         self.pyodide
             .get(version)
@@ -46,9 +62,29 @@ impl Parts {
             .ok_or_else(|| HarnessError::NoPyodide(version.to_owned()))
     }
 
-    /// The npm package as built: `index.mjs`, `wheelfs_bg.wasm`, …
+    /// A Python with JupyterLite 0.8 or 0.6.
+    pub fn jupyterlite(&self, version: &str) -> Result<&Path, HarnessError> {
+        self.jupyterlite
+            .get(version)
+            .map(PathBuf::as_path)
+            .ok_or_else(|| HarnessError::NoJupyterLite(version.to_owned()))
+    }
+
+    /// The wheel of the JupyterLite addon.
+    pub fn addon(&self) -> Result<PathBuf, HarnessError> {
+        let folder = built("target/pypi")?;
+        let first = fs::read_dir(&folder)?.next().transpose()?;
+        first.map(|entry| entry.path()).ok_or(HarnessError::Missing(folder))
+    }
+
+    /// The npm package as built: `index.js`, `wheelfs_bg.wasm`, …
     pub fn package(&self) -> Result<PathBuf, HarnessError> {
         built("target/npm/wheelfs")
+    }
+
+    /// The npm package as `npm install` takes it.
+    pub fn tarball(&self) -> Result<PathBuf, HarnessError> {
+        built(concat!("target/npm/wheelfs-", env!("CARGO_PKG_VERSION"), ".tgz"))
     }
 
     /// The recorder and index builder.

@@ -23,16 +23,37 @@ impl Recorder {
 
     /// Records `app` (a path in the clone) and builds its index in `folder`; returns the index.
     pub fn index(&self, app: &str, folder: &Path) -> Result<PathBuf, HarnessError> {
+        let trace = self.record(app, folder)?;
+        self.build(&[&trace], folder)
+    }
+
+    /// Records `app` (a path in the clone); returns its trace in `folder`.
+    pub fn record(&self, app: &str, folder: &Path) -> Result<PathBuf, HarnessError> {
         std::fs::create_dir_all(folder)?;
         let app = Parts::root().join(app);
         let trace = folder.join(app.file_stem().unwrap_or_default()).with_extension("trace");
         self.run("record", &["-o".as_ref(), trace.as_ref(), app.as_ref()])?;
-        self.build(&trace, folder)
+        Ok(trace)
     }
 
-    /// Builds the index of a trace in `folder`; returns the index.
-    pub fn build(&self, trace: &Path, folder: &Path) -> Result<PathBuf, HarnessError> {
-        self.run("build", &["--trace".as_ref(), trace.as_ref(), "-o".as_ref(), folder.as_ref()])?;
+    /// Builds the index of these traces in `folder`; returns the index.
+    pub fn build(&self, traces: &[&Path], folder: &Path) -> Result<PathBuf, HarnessError> {
+        self.build_with(traces, &[], folder)
+    }
+
+    /// Builds the index of some traces by these options.
+    pub fn build_with(
+        &self,
+        traces: &[&Path],
+        options: &[&str],
+        folder: &Path,
+    ) -> Result<PathBuf, HarnessError> {
+        let mut arguments: Vec<&OsStr> = options.iter().map(OsStr::new).collect();
+        for trace in traces {
+            arguments.extend(["--trace".as_ref(), trace.as_os_str()]);
+        }
+        arguments.extend(["-o".as_ref(), folder.as_os_str()]);
+        self.run("build", &arguments)?;
         Ok(folder.join("wheelfs.idx"))
     }
 

@@ -1,8 +1,11 @@
 //! The demo site, as tests and bench use it.
 
-use std::path::Path;
+use std::{fs, path::Path};
 
 use demo_site::{Line, Mount, Relay, Running, Server};
+
+use serde_json::Value;
+use tempfile::TempDir;
 
 use crate::{HarnessError, Parts};
 
@@ -41,6 +44,11 @@ impl Site {
         Site { server: self.server.tls() }
     }
 
+    /// As documents that are cross-origin isolated, which have `SharedArrayBuffer`.
+    pub fn isolated(self) -> Site {
+        Site { server: self.server.isolated() }
+    }
+
     /// Starts it at the far end of a line; `Line::new(0, 0)` is no distance at all.
     pub async fn start(self, line: Line) -> Result<LineSite, HarnessError> {
         let server = self.server.start().await?;
@@ -62,4 +70,15 @@ impl LineSite {
     pub fn url(&self, path: &str) -> String {
         self.server.origin_at(self.relay.address()) + path
     }
+}
+
+/// A folder as a site puts it on its server in place of Pyodide, with `settings` as its `wheelfs.json`.
+pub fn stand_in(settings: &Value) -> Result<TempDir, HarnessError> {
+    let folder = tempfile::tempdir()?;
+    for file in fs::read_dir(Parts::root().join("target/site/wheelfs"))? {
+        let file = file?;
+        fs::copy(file.path(), folder.path().join(file.file_name()))?;
+    }
+    fs::write(folder.path().join("wheelfs.json"), settings.to_string())?;
+    Ok(folder)
 }

@@ -40,7 +40,9 @@ impl Tiny {
 
     async fn run(&self, mut options: Value) -> Result<Lazy, HarnessError> {
         options["package"] = json!(self.parts.package()?);
-        options["indexURL"] = json!(self.parts.pyodide("0.27.7")?);
+        if options["indexURL"].is_null() {
+            options["indexURL"] = json!(self.parts.pyodide("0.27.7")?);
+        }
         let app = Parts::root().join("tests/apps/tiny.py");
         Node::new(&self.parts).run("node/lazy.mjs", &[options.to_string().as_ref(), app.as_os_str()]).await
     }
@@ -141,6 +143,7 @@ async fn servers_that_fail_for_a_while_or_for_good() -> Result<(), HarnessError>
         (Fault::ContentRange { shift: 1 }, 1),
         (Fault::Shifted { shift: 3 }, 1),
         (Fault::IgnoreRange, 100),
+        (Fault::Short { len: 100 }, 100),
     ];
     for (fault, times) in works {
         let site = tiny.serve().await?;
@@ -148,12 +151,41 @@ async fn servers_that_fail_for_a_while_or_for_good() -> Result<(), HarnessError>
         let run = tiny.with_index(&site).await?;
         assert_eq!((run.output.as_str(), &run.error), ("1.16.0", &None), "{fault:?}");
     }
-    let fails =
-        [Fault::Status(404), Fault::Status(500), Fault::Corrupt { offset: 2000 }, Fault::Short { len: 100 }];
+    let fails = [Fault::Status(404), Fault::Status(500), Fault::Corrupt { offset: 2000 }];
     for fault in fails {
         let site = tiny.serve().await?;
         site.server.inject(&wheel, fault.clone(), 100);
         assert_eq!(tiny.with_index(&site).await?.output, OS_ERROR, "{fault:?}");
+    }
+    Ok(())
+}
+
+/// A Pyodide that has renamed what the bridge stands on.
+#[tokio::test]
+async fn a_pyodide_that_does_not_fit() -> Result<(), HarnessError> {
+    for (version, script, import) in [
+        ("0.27.7", "pyodide.asm.js", ",syncifyHandler:syncifyHandler,"),
+        ("314.0.7", "pyodide.asm.mjs", ",syncifyHandler,"),
+    ] {
+        let tiny = Tiny::new(&format!("pyodide-{version}"))?;
+        let folder = tempfile::tempdir()?;
+        for file in fs::read_dir(tiny.parts.pyodide(version)?)? {
+            let file = file?;
+            if !file.file_name().to_string_lossy().ends_with(".whl") {
+                std::os::unix::fs::symlink(file.path(), folder.path().join(file.file_name()))?;
+            }
+        }
+        let path = folder.path().join(script);
+        let text = fs::read_to_string(&path)?;
+        fs::remove_file(&path)?;
+        fs::write(&path, text.replace(import, ",renamed:syncifyHandler,"))?;
+        let run = tiny.run(json!({ "indexURL": folder.path() })).await?;
+        assert_refused(
+            run,
+            "pyodide",
+            version,
+            &["no import \"syncifyHandler\"", "use a version of Pyodide"],
+        );
     }
     Ok(())
 }

@@ -4,7 +4,8 @@ use std::{collections::HashMap, ops::Range};
 
 use demo_site::Line;
 use serde::Deserialize;
-use wheelfs_tests::{Browser, HarnessError, LineSite, Parts, Site};
+use serde_json::json;
+use wheelfs_tests::{Browser, HarnessError, LineSite, Parts, Recorder, Site};
 
 #[derive(Deserialize)]
 struct PageRun {
@@ -89,5 +90,41 @@ async fn compiled_and_pure_packages_on_314() -> Result<(), HarnessError> {
     let run: Run = browser.result(&url).await?;
     assert_eq!(run.output, "-cos(x)\n{\"x\":1,\"y\":2}\n{'wheels': [1, 2, 3]}");
     assert!(run.stats["waits"] >= 400.0 && run.stats["blockingRequests"] == 0.0, "{:?}", run.stats);
+    Ok(())
+}
+
+#[tokio::test]
+async fn python_runs_while_its_pack_arrives() -> Result<(), HarnessError> {
+    let parts = Parts::find()?;
+    let root = Parts::root();
+    let folder = root.join("target/test-index/0.27.7/first-line");
+    let recorder = Recorder::new(&parts, "0.27.7");
+    let trace = recorder.record("demo-site/apps/pandas.py", &folder)?;
+    recorder.build_with(&[&trace], &["--pack", "--stdlib"], &folder)?;
+    let pack = std::fs::metadata(folder.join("pandas.pack"))?.len();
+    let site = Site::new(&parts, "0.27.7")?
+        .mount("/tests", &root.join("tests/page"))
+        .mount("/tests/apps", &root.join("tests/apps"))
+        .mount("/packs", &folder)
+        .start(Line::new(0, 5))
+        .await?;
+    let browser = Browser::start(&parts).await?;
+    browser.goto(&site.url("/tests/lazy.html?app=first_line&index=/packs/wheelfs.idx")).await?;
+    while browser.execute("return window.firstLine === true").await? != true {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    let by_then = site.relay.downstream_bytes();
+    let result = loop {
+        let result = browser.execute("return window.result ?? null").await?;
+        if !result.is_null() {
+            break result;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    };
+    assert_eq!((&result["output"], &result["stats"]["blockingRequests"]), (&json!("2.2.3"), &json!(0)));
+    let after = site.relay.downstream_bytes() - by_then;
+    assert!(after > pack / 2, "{after} of {pack} bytes were still to come");
+    let packs = site.server.log().take().into_iter().filter(|entry| entry.path.ends_with(".pack")).count();
+    assert_eq!(packs, 1);
     Ok(())
 }

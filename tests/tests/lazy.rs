@@ -126,7 +126,7 @@ async fn pandas_with_an_index() -> Result<(), HarnessError> {
     std::fs::create_dir_all(&folder)?;
     let trace = folder.join("page.trace");
     std::fs::write(&trace, lazy.trace.unwrap_or_default())?;
-    let index = Recorder::new(&setting.parts, setting.version).build(&trace, &folder)?;
+    let index = Recorder::new(&setting.parts, setting.version).build(&[trace.as_path()], &folder)?;
     let options = json!({ "wheelfs": { "index": index, "baseUrl": site.url("/pyodide/") } });
     let again = setting.lazy(options, app).await?;
     assert_eq!((again.error, again.output), (None, eager));
@@ -196,5 +196,15 @@ async fn site_packages_stays_writable() -> Result<(), HarnessError> {
     let setting = Setting::new("0.27.7")?;
     let lazy = setting.lazy(json!({ "packages": ["python-dateutil"] }), "tests/apps/overlay.py").await?;
     assert_eq!((lazy.error, lazy.output.as_str()), (None, "True"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_standard_library_finds_lazy_packages() -> Result<(), HarnessError> {
+    let setting = Setting::new("0.27.7")?;
+    let app = "tests/apps/packages.py";
+    let eager = setting.eager("pandas", app).await?;
+    let lazy = setting.lazy(json!({ "packages": ["pandas"] }), app).await?;
+    assert_eq!((lazy.error, lazy.output), (None, eager));
     Ok(())
 }

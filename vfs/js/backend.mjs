@@ -9,7 +9,7 @@
 /** @typedef {import("./wheelfs.js").Filesystem} Filesystem */
 /** @typedef {{ino: number, generation: number, removed: Set<string>}} Lazy */
 
-const EIO = 29;
+const EIO = 29, ENOENT = 44;
 /** Emscripten's open flags (musl's, for wasm32). */
 const O_TRUNC = 0o1000, O_DIRECTORY = 0o200000, O_PATH = 0o10000000;
 const AT_FDCWD = -100;
@@ -90,11 +90,13 @@ export class Backend {
 
   /** Paths of the libraries that the library `node` needs. */
   needed(/** @type {any} */ node) {
+    return node?.wheelfs ? this.paths(this.#filesystem.needed(node.wheelfs.ino)) : [];
+  }
+
+  /** Absolute paths of rows of two: inode of the root, path below it. */
+  paths(/** @type {any[]} */ rows) {
     /** @type {string[]} */ const paths = [];
-    if (node?.wheelfs) {
-      const rows = this.#filesystem.needed(node.wheelfs.ino);
-      for (let i = 0; i < rows.length; i += 2) paths.push(`${this.roots[rows[i]]}/${rows[i + 1]}`);
-    }
+    for (let i = 0; i < rows.length; i += 2) paths.push(`${this.roots[rows[i]]}/${rows[i + 1]}`);
     return paths;
   }
 
@@ -149,10 +151,25 @@ export class Backend {
 
   /** A file of its own from now on: the bytes are copied, the node is MEMFS's. */
   #materialise(/** @type {any} */ node, /** @type {Uint8Array} */ bytes) {
+    this.#dropBytecode(node.parent, node.name);
     delete node.wheelfs;
     node.contents = bytes.slice();
     node.usedBytes = bytes.length;
     Object.assign(node, this.plainFile);
+  }
+
+  /** A source is another one, or gone: Python would not notice that the bytecode which a pack brought for it is not its own. */
+  #dropBytecode(/** @type {any} */ folder, /** @type {string} */ name) {
+    const cache = name.endsWith(".py") && folder.contents?.__pycache__;
+    if (!cache?.wheelfs) return;
+    this.#fill(cache);
+    const prefix = `${name.slice(0, -2)}cpython-`;
+    for (const [child, node] of Object.entries(cache.contents)) {
+      if (!child.startsWith(prefix) || !(/** @type {any} */ (node).wheelfs)) continue;
+      delete cache.contents[child];
+      this.#FS.destroyNode(node);
+      cache.wheelfs.removed.add(child);
+    }
   }
 
   /** The bytes of a lazy file; without returning to the event loop if they are not here. */
@@ -166,7 +183,8 @@ export class Backend {
 
   /** `OSError(EIO)` for Python; what exactly failed goes to the console, and into messages made of the error. */
   #ioError(/** @type {any} */ cause) {
-    console.error(`wheelfs: ${cause.message}`);
+    // Bytecode that is still under way where nothing can wait: Python compiles the source instead.
+    if (cause.code !== "pending") console.error(`wheelfs: ${cause.message}`);
     const error = new this.#FS.ErrnoError(EIO);
     error.message = cause.message;
     return error;
@@ -174,7 +192,11 @@ export class Backend {
 
   #folderOps(/** @type {any} */ memfs) {
     const fill = this.#fill.bind(this);
-    const hide = (/** @type {any} */ folder, /** @type {string} */ name) => folder.wheelfs?.removed.add(name);
+    const dropBytecode = this.#dropBytecode.bind(this);
+    const hide = (/** @type {any} */ folder, /** @type {string} */ name) => {
+      folder.wheelfs?.removed.add(name);
+      dropBytecode(folder, name);
+    };
     return {
       ...memfs,
       lookup(/** @type {any} */ parent, /** @type {string} */ name) {
@@ -188,6 +210,7 @@ export class Backend {
       },
       mknod(/** @type {any} */ parent, /** @type {string} */ name, /** @type {number} */ mode, /** @type {number} */ dev) {
         fill(parent);
+        dropBytecode(parent, name);
         return memfs.mknod(parent, name, mode, dev);
       },
       symlink(/** @type {any} */ parent, /** @type {string} */ name, /** @type {string} */ target) {
@@ -212,6 +235,7 @@ export class Backend {
         if (present && this.#FS.isDir(present.mode)) fill(present);
         memfs.rename(node, folder, name);
         hide(oldParent, oldName);
+        dropBytecode(folder, name);
       },
     };
   }
@@ -236,7 +260,10 @@ export class Backend {
     return {
       ...memfs,
       open: (/** @type {any} */ stream) => {
-        const failure = stream.node.wheelfs && this.#filesystem.failure(stream.node.wheelfs.ino);
+        const lazy = stream.node.wheelfs;
+        if (!lazy) return;
+        if (this.#filesystem.isLost(lazy.ino)) throw new this.#FS.ErrnoError(ENOENT);
+        const failure = this.#filesystem.failure(lazy.ino);
         if (failure) throw this.#ioError(failure);
       },
       read: (

@@ -43,10 +43,9 @@ export class Bridge {
     settings.preRun.push((/** @type {any} */ module) => {
       this.module = module;
     });
-    if (!canSuspend) return settings;
     const instantiate = settings.instantiateWasm;
     settings.instantiateWasm = (/** @type {any} */ imports, /** @type {any} */ done) => {
-      const connect = this.#interpose(imports);
+      const connect = canSuspend ? this.#interpose(imports) : this.#interposeLibraries(imports);
       return instantiate(imports, (/** @type {WebAssembly.Instance} */ instance, /** @type {any} */ module) => {
         connect(instance.exports);
         done(instance, module);
@@ -84,6 +83,18 @@ export class Bridge {
         exports.interpreter.set(slot, interpreter[name]);
       });
     };
+  }
+
+  /** Where nothing can suspend, only a library has to be prepared: what it needs may lie where Emscripten does not look. */
+  #interposeLibraries(/** @type {any} */ { env }) {
+    const { dlopen } = SYSCALLS;
+    this.#require(env, dlopen, "import");
+    const original = env[dlopen];
+    env[dlopen] = (/** @type {number} */ handle) => {
+      this.libraries?.prepare(handle, false);
+      return original(handle);
+    };
+    return () => {};
   }
 
   #hooks() {

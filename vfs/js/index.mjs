@@ -5,12 +5,15 @@
  * @module wheelfs
  */
 
+import { Ahead } from "./ahead.mjs";
 import { Backend } from "./backend.mjs";
 import { Bridge, canSuspend } from "./bridge.mjs";
 import { WheelfsError } from "./error.mjs";
 import { Packages } from "./packages.mjs";
+import * as shim from "./shim.mjs";
 import { Trace } from "./trace.mjs";
-import init, { Filesystem } from "./wheelfs.js";
+import { WorkerUnpacker, serve } from "./unpacker.mjs";
+import init, { Filesystem, initSync, unpackHere } from "./wheelfs.js";
 
 export { WheelfsError };
 
@@ -37,10 +40,13 @@ export { WheelfsError };
  * @property {boolean} suspends Whether reads suspend Python (JSPI) or block the thread.
  */
 
-const SITE_PACKAGES = 0, SHARED_LIBRARIES = 1;
+const SITE_PACKAGES = 0, SHARED_LIBRARIES = 1, STANDARD_LIBRARY = 2;
 /** Where Pyodide's package loader puts shared libraries (`DSO_DIR`), 0.27 to 314. */
 const LIBRARY_FOLDER = "/usr/lib";
 const BRIDGE = Symbol("wheelfs");
+
+/** In the header of an index (`prefetch-index/src/format.rs`): where the flags are, and the one for a hot standard library. */
+const FLAGS = 32, HOT_STANDARD_LIBRARY = 1;
 
 /** @type {Promise<any> | undefined} */ let ready;
 
@@ -55,32 +61,38 @@ export async function loadPyodide(options = {}) {
   const inNode = typeof process === "object" && Boolean(process.versions?.node);
   const node = inNode ? await import("./node.mjs") : undefined;
   const toUrl = (/** @type {string} */ path) => absolute(path, node?.pathToFileURL);
-  const indexURL = toUrl(`${options.indexURL ?? new URL(".", import.meta.url).href}/`).replace(/\/+$/, "/");
+  const indexURL = toUrl(`${options.indexURL ?? import.meta.url.replace(/[^/]*$/, "")}/`).replace(/\/+$/, "/");
   const base = toUrl(`${config.baseUrl ?? options.packageBaseUrl ?? indexURL}/`).replace(/\/+$/, "/");
   const trace = new Trace();
 
   // Runtime, index and this package's module are asked for at once; the wheels' bytes are on their way before Pyodide
   // boots, as soon as the runtime leaves them room.
-  const real = import(/* webpackIgnore: true */ /* @vite-ignore */ `${indexURL}pyodide.mjs`);
-  const line = node ? openGate : runtimeGate([`${indexURL}pyodide.asm.wasm`, toUrl(options.stdLibURL ?? `${indexURL}python_stdlib.zip`)]);
-  const filesystem = openFilesystem(config, node?.host, config.index && toUrl(config.index), base, line.opened);
-  // Neither is awaited yet, and a failure of one must not leave the other's unhandled.
-  real.catch(() => {});
-  filesystem.catch(() => {});
+  const real = importModule(`${indexURL}pyodide.mjs`);
+  const indexUrl = config.index && toUrl(config.index);
+  const index = indexUrl ? readWhole(indexUrl, node?.host) : undefined;
+  const stdLibURL = standardLibrary(options, index, indexUrl, toUrl);
+  const line = node ? openGate : runtimeGate(`${indexURL}pyodide.asm.wasm`, stdLibURL.then((url) => url ?? `${indexURL}python_stdlib.zip`));
+  const filesystem = openFilesystem(config, node?.host, index, indexUrl, base, indexURL, line.opened);
+  // None of them is awaited yet, and a failure of one must not leave another's unhandled.
+  for (const promise of [real, filesystem, stdLibURL]) promise.catch(() => {});
 
   const { loadPyodide: original, version } = await real;
+  const hot = await stdLibURL;
   const bridge = new Bridge(version);
   /** @type {Backend | undefined} */ let backend;
   const pyodide = await original({
     ...rest,
     ...interceptor(version, bridge, indexURL),
-    indexURL: node ? options.indexURL ?? fileFolder(indexURL) : indexURL,
+    ...(hot && { stdLibURL: node ? fileFolder(hot) : hot }),
+    indexURL: node ? fileFolder(indexURL) : indexURL,
     async fsInit(/** @type {any} */ FS, /** @type {{sitePackages: string}} */ info) {
       line.open();
       const opened = await filesystem;
       backend = new Backend(FS, opened.filesystem, (path, offset, length) => trace.read(path, offset, length));
       backend.graft(info.sitePackages, SITE_PACKAGES);
       backend.graft(LIBRARY_FOLDER, SHARED_LIBRARIES);
+      const { standardLibrary } = opened.filesystem;
+      if (standardLibrary) backend.graft(standardLibrary, STANDARD_LIBRARY);
       trace.roots = backend.roots;
       bridge.backend = backend;
       await fsInit?.(FS, info);
@@ -97,6 +109,7 @@ export async function loadPyodide(options = {}) {
   if (!backend) throw new WheelfsError("Pyodide did not call fsInit", "pyodide", indexURL);
   bridge.live = true;
   const refreshFinders = prepare(pyodide, bridge, trace);
+  if (files.standardLibrary) install(pyodide, Filesystem.standardLibrarySource(), files.standardLibrary);
   const shown = backend;
   const refresh = () => {
     shown.refresh();
@@ -104,14 +117,18 @@ export async function loadPyodide(options = {}) {
   };
   refresh();
 
-  const manager = new Packages(pyodide, files, base, refresh);
+  const ahead = canSuspend ? undefined : new Ahead(pyodide, files, bridge);
+  const manager = new Packages(pyodide, files, base, refresh, ahead);
   pyodide.loadPackage = manager.loadPackage.bind(manager);
   pyodide.loadPackagesFromImports = manager.loadPackagesFromImports.bind(manager);
   /** @type {Wheelfs} */
   pyodide.wheelfs = {
     suspends: canSuspend,
     stats: () => files.stats(),
-    prefetch: (names) => files.prefetch(names),
+    async prefetch(names) {
+      const brought = files.prefetch(names);
+      await (ahead ? ahead.load(brought) : brought);
+    },
     mount: (url) => manager.mount(toUrl(url)),
     trace: () =>
       trace.text({
@@ -119,28 +136,77 @@ export async function loadPyodide(options = {}) {
         python: pyodide.runPython("import sys; '.'.join(map(str, sys.version_info[:3]))"),
         app: globalThis.document?.title ?? "",
         packages: /** @type {any[]} */ (files.traceHeader()),
+        stdlib: loadedFrom(pyodide),
       }),
   };
+  if (globalThis.document && /[?&]wheelfs=record\b/.test(location.search)) {
+    (await import("./record.mjs")).offerTrace(pyodide.wheelfs.trace);
+  }
   if (packages.length) await pyodide.loadPackage(packages);
   return pyodide;
 }
 
+/** What the worker that `unpacker.mjs` starts does. */
+export function unpackInWorker() {
+  serve((module) => initSync({ module }), unpackHere);
+}
+
+/** For `pyodide.mjs` and its twins: {@link loadPyodide} with the settings of the folder they lie in (`shim.mjs`). */
+export const standIn = (/** @type {Promise<Response | undefined>} */ answer, /** @type {string} */ home) =>
+  shim.standIn(loadPyodide, importModule, answer, home);
+
+/** A module of Pyodide's. */
+async function importModule(/** @type {string} */ url) {
+  try {
+    return await import(/* webpackIgnore: true */ /* @vite-ignore */ url);
+  } catch (error) {
+    // Some servers have no type for .mjs (Debian 12's nginx), and a browser then refuses the module. Its text will do.
+    const response = url.startsWith("http") ? await fetch(url).catch(() => undefined) : undefined;
+    if (!response?.ok || response.headers.get("content-type")?.includes("javascript")) throw error;
+    const text = new Blob([await response.arrayBuffer()], { type: "text/javascript" });
+    return import(/* webpackIgnore: true */ /* @vite-ignore */ URL.createObjectURL(text));
+  }
+}
+
 /** The filesystem, its index loaded and its prefetch started. */
 async function openFilesystem(
-  /** @type {WheelfsOptions} */ config, /** @type {any} */ host, /** @type {string | undefined} */ index,
-  /** @type {string} */ base, /** @type {Promise<void>} */ lineIsFree,
+  /** @type {WheelfsOptions} */ config, /** @type {any} */ host, /** @type {Promise<Uint8Array> | undefined} */ index,
+  /** @type {string | undefined} */ indexUrl, /** @type {string} */ base, /** @type {string} */ runtime,
+  /** @type {Promise<void>} */ lineIsFree,
 ) {
-  const bytes = index === undefined ? undefined : readWhole(index, host);
-  bytes?.catch(() => {});
   await loadModule(host);
+  const unpacker = host || typeof Worker === "undefined" ? undefined : new WorkerUnpacker(/** @type {WebAssembly.Module} */ (Filesystem.compiledModule()));
   const { rtt = 200, down = 20 } = config.line ?? {};
-  const filesystem = new Filesystem(host, config.cacheBytes ?? 64 * 2 ** 20, config.maxPrefetches ?? 16, rtt, down);
+  const filesystem = new Filesystem(host, unpacker, config.cacheBytes ?? 64 * 2 ** 20, config.maxPrefetches ?? 16, rtt, down);
   let builtFor = "";
-  if (bytes && index) {
-    builtFor = filesystem.loadIndex(await bytes, index, base);
+  if (index && indexUrl) {
+    builtFor = filesystem.loadIndex(await index, indexUrl, base, runtime);
+    if (filesystem.packs) unpacker?.warm();
     lineIsFree.then(() => filesystem.start(config.entry));
   }
   return { filesystem, builtFor };
+}
+
+/**
+ * URL of the standard library that Pyodide is to boot from: the option, else the hot one beside the index, else
+ * nothing: Pyodide's own.
+ */
+async function standardLibrary(
+  /** @type {any} */ options, /** @type {Promise<Uint8Array> | undefined} */ index, /** @type {string | undefined} */ indexUrl,
+  /** @type {(path: string) => string} */ toUrl,
+) {
+  if (options.stdLibURL) return toUrl(options.stdLibURL);
+  const bytes = await index;
+  if (!bytes || !(/** @type {number} */ (bytes[FLAGS]) & HOT_STANDARD_LIBRARY)) return undefined;
+  return new URL("python_stdlib.zip", indexUrl).href;
+}
+
+/** Modules of the archive of the standard library that Python has loaded, as paths in it. */
+function loadedFrom(/** @type {any} */ pyodide) {
+  const found = pyodide.runPython(Filesystem.loadedSource());
+  /** @type {string[]} */ const paths = found.toJs();
+  found.destroy();
+  return paths;
 }
 
 /** A gate that was never closed. */
@@ -151,8 +217,10 @@ const openGate = { opened: Promise.resolve(), open() {} };
  * of Python and needs all of the runtime: sharing the line with it delays both, and most servers ignore `priority`.
  * Waiting for all would leave the line idle for a round trip.
  */
-function runtimeGate(/** @type {string[]} */ urls) {
+function runtimeGate(/** @type {string} */ wasm, /** @type {Promise<string>} */ stdlib) {
   let open = () => {};
+  const urls = [wasm];
+  stdlib.then((url) => urls.push(url), () => {});
   const opened = new Promise((/** @type {(value: void) => void} */ resolve) => (open = resolve));
   if (typeof PerformanceObserver === "undefined") open();
   else {
@@ -195,7 +263,7 @@ async function readWhole(/** @type {string} */ url, /** @type {any} */ host) {
 /** How to stand between Pyodide and its Emscripten module. 314 has an option for it; before, a global function. */
 function interceptor(/** @type {string} */ version, /** @type {Bridge} */ bridge, /** @type {string} */ indexURL) {
   if (!version.startsWith("0.")) {
-    const module = import(/* webpackIgnore: true */ /* @vite-ignore */ `${indexURL}pyodide.asm.mjs`);
+    const module = importModule(`${indexURL}pyodide.asm.mjs`);
     module.catch(() => {});
     return {
       async createPyodideModule(/** @type {any} */ settings) {

@@ -40,7 +40,14 @@ export class Libraries {
     return this.#load(path).catch((error) => this.#explain(path, error));
   }
 
-  /** The same at once. What cannot be had is reported by the `dlopen` that follows. */
+  /** Compiles and links these libraries, whose bytes are here, before Python asks. What fails is left to its `dlopen`. */
+  async loadAhead(/** @type {string[]} */ paths) {
+    for (const path of paths) {
+      if (this.#backend.find(path)?.wheelfs) await this.#load(path).catch(() => {});
+    }
+  }
+
+  /** Compiles and links at once the library and all it needs. What cannot be had is reported by the `dlopen` that follows. */
   loadBlocking(/** @type {number} */ handle) {
     const path = this.#path(handle);
     try {

@@ -15,12 +15,12 @@ const { workerData: { port, flag } } = require("node:worker_threads");
 port.on("message", async ({ url, start, end }) => {
   let reply;
   try {
-    const response = await fetch(url, { headers: { Range: \`bytes=\${start}-\${end - 1}\` } });
-    if (response.status !== 200 && response.status !== 206) throw new Error("the server answered " + response.status);
-    const body = new Uint8Array(await response.arrayBuffer());
-    reply = { bytes: response.status === 200 ? body.slice(start, end) : body };
-  } catch (error) {
-    reply = { error: String(error?.message ?? error) };
+    const headers = end === undefined ? {} : { Range: \`bytes=\${start}-\${end - 1}\` };
+    const response = await fetch(url, { headers });
+    const contentRange = response.headers.get("content-range") ?? undefined;
+    reply = { status: response.status, contentRange, body: new Uint8Array(await response.arrayBuffer()) };
+  } catch {
+    reply = {};
   }
   port.postMessage(reply);
   Atomics.store(flag, 0, 1);
@@ -34,7 +34,7 @@ const BLOCKING_TIMEOUT = 120_000;
 /** @type {{port: import("node:worker_threads").MessagePort, flag: Int32Array} | undefined} */
 let worker;
 
-function fetchBlocking(/** @type {string} */ url, /** @type {number} */ start, /** @type {number} */ end) {
+function fetchBlocking(/** @type {string} */ url, /** @type {number | undefined} */ start, /** @type {number | undefined} */ end) {
   if (!worker) {
     const { port1, port2 } = new MessageChannel();
     const flag = new Int32Array(new SharedArrayBuffer(4));
@@ -51,8 +51,8 @@ function fetchBlocking(/** @type {string} */ url, /** @type {number} */ start, /
     throw new Error(`no answer from ${url} after ${BLOCKING_TIMEOUT} ms`);
   }
   const reply = receiveMessageOnPort(port)?.message;
-  if (!reply?.bytes) throw new Error(reply?.error ?? `no answer from ${url}`);
-  return reply.bytes;
+  if (!reply?.status) throw new Error(`no answer from ${url}`);
+  return reply;
 }
 
 /** @type {Host} */
@@ -70,11 +70,12 @@ export const host = {
     return (await stat(fileURLToPath(url))).size;
   },
   readBlocking(url, start, end) {
-    if (!url.startsWith("file:")) return fetchBlocking(url, start, end);
+    if (start === undefined || end === undefined || !url.startsWith("file:")) return fetchBlocking(url, start, end);
     const file = openSync(fileURLToPath(url), "r");
     try {
-      const bytes = new Uint8Array(Math.max(0, Math.min(end, fstatSync(file).size) - start));
-      return bytes.subarray(0, readSync(file, bytes, 0, bytes.length, start));
+      const { size } = fstatSync(file);
+      const body = new Uint8Array(Math.max(0, Math.min(end, size) - start));
+      return { status: 206, body: body.subarray(0, readSync(file, body, 0, body.length, start)) };
     } finally {
       closeSync(file);
     }

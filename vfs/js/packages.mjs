@@ -1,5 +1,8 @@
 /** `loadPackage` that mounts the lock file's wheels instead of downloading them. */
 
+import { importsOf } from "./ahead.mjs";
+
+/** @typedef {import("./ahead.mjs").Ahead} Ahead */
 /** @typedef {import("./wheelfs.js").Filesystem} Filesystem */
 /** @typedef {{name: string, version: string, fileName: string, packageType: string}} PackageData */
 /** @typedef {{messageCallback?: (message: string) => void, errorCallback?: (message: string) => void, checkIntegrity?: boolean}} LoadOptions */
@@ -13,14 +16,17 @@ export class Packages {
   #base;
   #refresh;
   #original;
+  #ahead;
 
   /**
    * @param {any} pyodide
    * @param {Filesystem} filesystem
    * @param {string} base Absolute URL that the lock's file names are relative to.
    * @param {() => void} refresh Shows what was mounted.
+   * @param {Ahead | undefined} ahead Where nothing can suspend.
    */
-  constructor(pyodide, filesystem, base, refresh) {
+  constructor(pyodide, filesystem, base, refresh, ahead) {
+    this.#ahead = ahead;
     this.#pyodide = pyodide;
     this.#filesystem = filesystem;
     this.#base = base;
@@ -29,16 +35,21 @@ export class Packages {
     for (const name of filesystem.packages()) pyodide.loadedPackages[name] = CHANNEL;
   }
 
-  /** Pyodide's `loadPackage`: names of the lock file are mounted, with all they depend on; URLs are left to Pyodide. */
+  /**
+   * Pyodide's `loadPackage`: names of the lock file are mounted, with all they depend on; URLs are left to Pyodide. Where
+   * nothing can suspend, what the index foresees of them is waited for; and on a page's main thread, which a request
+   * for each member would freeze, packages that no index names are left to Pyodide as well.
+   */
   async loadPackage(/** @type {any} */ names, /** @type {LoadOptions} */ options = {}) {
     const wanted = typeof names?.toJs === "function" ? names.toJs() : names;
     /** @type {string[]} */ const list = typeof wanted === "string" ? [wanted] : [...wanted];
     const urls = list.filter((name) => name.includes("/") || name.endsWith(".whl"));
     const entries = this.#closure(list.filter((name) => !urls.includes(name)));
     const say = options.messageCallback ?? (() => {});
-    const missing = entries.filter(({ name }) => this.#pyodide.loadedPackages[name] === undefined);
+    const absent = entries.filter(({ name }) => this.#pyodide.loadedPackages[name] === undefined);
+    const missing = this.#ahead && globalThis.document ? [] : absent;
     if (missing.length) say(`Mounting ${missing.map(({ name }) => name).sort().join(", ")}`);
-    /** @type {string[]} */ const unmountable = [];
+    const unmountable = missing.length ? [] : absent.map(({ name }) => name);
     await Promise.all(
       missing.map(async (entry) => {
         try {
@@ -52,6 +63,7 @@ export class Packages {
       }),
     );
     this.#refresh();
+    await this.#ahead?.ofImports(entries.flatMap(({ imports }) => imports));
     const whole = [...urls, ...unmountable];
     const loaded = whole.length ? await this.#original(whole, options) : [];
     const mounted = missing.filter(({ name }) => !unmountable.includes(name)).map(describe);
@@ -60,11 +72,8 @@ export class Packages {
 
   /** Pyodide's `loadPackagesFromImports`. */
   async loadPackagesFromImports(/** @type {string} */ code, /** @type {LoadOptions} */ options = {}) {
-    const api = this.#pyodide._api;
-    const found = api.pyodide_code.find_imports(code);
-    /** @type {string[]} */ const imports = found.toJs();
-    found.destroy();
-    const names = new Set(imports.map((name) => api._import_name_to_package_name.get(name)).filter(Boolean));
+    const owners = this.#pyodide._api._import_name_to_package_name;
+    const names = new Set(importsOf(this.#pyodide, code).map((name) => owners.get(name)).filter(Boolean));
     return names.size ? this.loadPackage([...names], options) : [];
   }
 

@@ -22,7 +22,7 @@ export class Trace {
   }
 
   /** JSON lines: a header, then the events. */
-  text(/** @type {{pyodide: string, python: string, app: string, packages: Package[]}} */ header) {
+  text(/** @type {{pyodide: string, python: string, app: string, packages: Package[], stdlib: string[]}} */ header) {
     return [{ wheelfs_trace: 1, ...header }, ...this.#events].map((line) => `${JSON.stringify(line)}\n`).join("");
   }
 

@@ -5,6 +5,8 @@
 
 use std::ops::Range;
 
+use crate::scheduler::SupplyError;
+
 /// What the body of an accepted response holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Body {
@@ -12,6 +14,38 @@ pub enum Body {
     Range,
     /// The whole file, although a range was asked for.
     Whole,
+}
+
+/// Bytes of a file that may be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Received {
+    /// Exactly the bytes asked for.
+    Range(Vec<u8>),
+    /// The whole file.
+    Whole(Vec<u8>),
+}
+
+impl Received {
+    /// Holds the body of an accepted response against what was asked for: a range has the length of `wanted`, a whole
+    /// file that of the index.
+    pub fn new(
+        body: Body,
+        bytes: Vec<u8>,
+        wanted: Option<&Range<u64>>,
+        archive_len: Option<u64>,
+    ) -> Result<Self, SupplyError> {
+        let expected = match body {
+            Body::Range => wanted.map(|span| span.end - span.start),
+            Body::Whole => archive_len,
+        };
+        let got = bytes.len() as u64;
+        match expected {
+            Some(wanted) if got < wanted => Err(SupplyError::TooShort { wanted, got }),
+            Some(wanted) if got > wanted => Err(SupplyError::TooLong { wanted, got }),
+            _ if body == Body::Whole => Ok(Self::Whole(bytes)),
+            _ => Ok(Self::Range(bytes)),
+        }
+    }
 }
 
 /// Why a response is not used.
@@ -47,30 +81,35 @@ pub enum ResponseError {
 }
 
 impl ResponseError {
-    /// Whether the same request may succeed later: too many requests, a server's own failure, or a mangled range that
-    /// a cache in between may have made.
-    pub fn is_transient(&self) -> bool {
+    /// How often the same request may be repeated: what passes (too many requests, a server's own failure) three times,
+    /// a mangled range once, since a cache in between may have made it.
+    pub fn retries(&self) -> u32 {
         match self {
-            Self::Status(status) => matches!(status, 408 | 425 | 429 | 500..=599),
-            Self::OtherRange { .. } | Self::MalformedContentRange => true,
-            Self::Changed { .. } => false,
+            Self::Status(408 | 425 | 429 | 500..=599) => 3,
+            Self::OtherRange { .. } | Self::MalformedContentRange => 1,
+            Self::Status(_) | Self::Changed { .. } => 0,
         }
+    }
+
+    /// Whether the file may still be had whole, by a request without a range.
+    pub fn is_about_ranges(&self) -> bool {
+        matches!(self, Self::Status(416) | Self::OtherRange { .. } | Self::MalformedContentRange)
     }
 }
 
-/// Checks a response to `Range: bytes=wanted`. `archive_len`: length of the file as indexed. `content_range`: the
-/// header, `None` when absent or not exposed to scripts (CORS).
+/// Checks a response to `Range: bytes=wanted`, or without `wanted` to a request for the whole file. `archive_len`: length
+/// of the file as indexed. `content_range`: the header, `None` when absent or not exposed to scripts (CORS).
 pub fn check(
     status: u16,
     content_range: Option<&str>,
-    wanted: &Range<u64>,
+    wanted: Option<&Range<u64>>,
     archive_len: Option<u64>,
 ) -> Result<Body, ResponseError> {
-    match status {
-        200 => return Ok(Body::Whole),
-        206 => {}
-        other => return Err(ResponseError::Status(other)),
-    }
+    let wanted = match (status, wanted) {
+        (200, _) => return Ok(Body::Whole),
+        (206, Some(wanted)) => wanted,
+        (other, _) => return Err(ResponseError::Status(other)),
+    };
     // Without the header the length of the body is checked as it arrives, and the CRC-32 of what it holds.
     let Some(header) = content_range else { return Ok(Body::Range) };
     let (range, total) = parse_content_range(header).ok_or(ResponseError::MalformedContentRange)?;
@@ -80,6 +119,9 @@ pub fn check(
         return Err(ResponseError::Changed { indexed, found });
     }
     if range != *wanted {
+        if range.start == 0 && total == Some(range.end) {
+            return Ok(Body::Whole);
+        }
         return Err(ResponseError::OtherRange {
             wanted_start: wanted.start,
             wanted_end: wanted.end.saturating_sub(1),
@@ -126,10 +168,11 @@ mod tests {
 
     #[test]
     fn responses() {
-        let check = |status, header| check(status, header, &(5..9), Some(100));
+        let check = |status, header| check(status, header, Some(&(5..9)), Some(100));
         assert_eq!(check(206, Some("bytes 5-8/100")), Ok(Body::Range));
         assert_eq!(check(206, Some("bytes 5-8/*")), Ok(Body::Range));
         assert_eq!(check(206, None), Ok(Body::Range));
+        assert_eq!(check(206, Some("bytes 0-99/100")), Ok(Body::Whole));
         assert_eq!(check(200, None), Ok(Body::Whole));
         assert_eq!(check(404, None), Err(ResponseError::Status(404)));
         assert_eq!(check(416, Some("bytes */100")), Err(ResponseError::Status(416)));
@@ -139,7 +182,22 @@ mod tests {
             Err(ResponseError::OtherRange { wanted_start: 5, wanted_end: 8, got_start: 4, got_end: 8 })
         );
         assert_eq!(check(206, Some("bytes what")), Err(ResponseError::MalformedContentRange));
-        assert!(check(503, None).unwrap_err().is_transient());
-        assert!(!check(404, None).unwrap_err().is_transient());
+        assert_eq!(super::check(200, None, None, None), Ok(Body::Whole));
+        assert_eq!(super::check(206, None, None, None), Err(ResponseError::Status(206)));
+        for (status, retries, about_ranges) in [(503, 3, false), (404, 0, false), (416, 0, true)] {
+            let error = check(status, None).unwrap_err();
+            assert_eq!((error.retries(), error.is_about_ranges()), (retries, about_ranges), "{status}");
+        }
+    }
+
+    #[test]
+    fn bodies() {
+        let received =
+            |body, len: usize, archive_len| Received::new(body, vec![0; len], Some(&(5..9)), archive_len);
+        assert_eq!(received(Body::Range, 4, Some(100)), Ok(Received::Range(vec![0; 4])));
+        assert_eq!(received(Body::Range, 3, None), Err(SupplyError::TooShort { wanted: 4, got: 3 }));
+        assert_eq!(received(Body::Range, 5, None), Err(SupplyError::TooLong { wanted: 4, got: 5 }));
+        assert_eq!(received(Body::Whole, 7, None), Ok(Received::Whole(vec![0; 7])));
+        assert_eq!(received(Body::Whole, 7, Some(8)), Err(SupplyError::TooShort { wanted: 8, got: 7 }));
     }
 }

@@ -5,9 +5,10 @@
 //! neither clock nor network. Its promises: a byte is asked for once however many readers want it; a read that Python
 //! waits for is sent at once, past every queued prefetch; bytes are usable while their request is still running.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::ops::Range;
 
+use prefetch_index::order::by_numbers;
 use prefetch_index::plan;
 
 /// Number of a request, never used twice.
@@ -98,7 +99,7 @@ impl Request {
 /// See the module's description.
 #[derive(Debug)]
 pub struct Scheduler {
-    requests: BTreeMap<RequestId, Request>,
+    requests: HashMap<RequestId, Request>,
     /// Per archive: the start of every request's span. The spans of one archive never overlap.
     archives: Vec<BTreeMap<u64, RequestId>>,
     queue: VecDeque<RequestId>,
@@ -111,7 +112,7 @@ impl Scheduler {
     /// A scheduler that keeps at most `max_prefetches` prefetch requests under way. Demands are not limited.
     pub fn new(max_prefetches: usize) -> Self {
         Self {
-            requests: BTreeMap::new(),
+            requests: HashMap::new(),
             archives: Vec::new(),
             queue: VecDeque::new(),
             urgent: VecDeque::new(),
@@ -254,18 +255,27 @@ impl Scheduler {
     /// first byte. Returns the requests it replaces, whose transfers are to be stopped.
     pub fn became_whole(&mut self, id: RequestId, len: u64) -> Vec<RequestId> {
         let Some(archive) = self.requests.get(&id).map(|request| request.archive) else { return Vec::new() };
-        let of_archive: Vec<_> = self.starts(archive).values().copied().collect();
-        let unread =
-            of_archive.iter().filter_map(|id| self.requests.get(id)).flat_map(|r| r.unread.clone()).collect();
-        for id in &of_archive {
-            self.remove(*id);
-        }
-        self.insert_as(id, archive, 0..len, unread);
+        let mut replaced = self.replace_all(archive, id, len);
+        replaced.retain(|other| *other != id);
+        replaced
+    }
+
+    /// Takes over a whole archive that was fetched for another reason. Returns its request, and those it replaces, whose
+    /// transfers are to be stopped.
+    pub fn adopt_whole(&mut self, archive: u32, bytes: Vec<u8>) -> (RequestId, Vec<RequestId>) {
+        let id = self.next_id;
+        self.next_id += 1;
+        let replaced = self.replace_all(archive, id, bytes.len() as u64);
         if let Some(request) = self.requests.get_mut(&id) {
-            request.state = State::Sent { urgent: true };
-            request.keep = true;
+            request.data = bytes;
+            request.state = State::Complete;
         }
-        of_archive.into_iter().filter(|other| *other != id).collect()
+        (id, replaced)
+    }
+
+    /// Whether `archive` is here, or on its way, as a whole.
+    pub fn is_whole(&self, archive: u32) -> bool {
+        self.starts(archive).values().any(|id| self.requests.get(id).is_some_and(|request| request.keep))
     }
 
     /// A planned or demanded span has been read and need not be kept.
@@ -276,6 +286,22 @@ impl Scheduler {
         if request.is_done_with() {
             self.remove(id);
         }
+    }
+
+    /// Puts a request for all `len` bytes in the place of every request of `archive`; returns those.
+    fn replace_all(&mut self, archive: u32, id: RequestId, len: u64) -> Vec<RequestId> {
+        let replaced: Vec<_> = self.starts(archive).values().copied().collect();
+        let unread =
+            replaced.iter().filter_map(|id| self.requests.get(id)).flat_map(|r| r.unread.clone()).collect();
+        for id in &replaced {
+            self.remove(*id);
+        }
+        self.insert_as(id, archive, 0..len, unread);
+        if let Some(request) = self.requests.get_mut(&id) {
+            request.state = State::Sent { urgent: true };
+            request.keep = true;
+        }
+        replaced
     }
 
     fn starts(&self, archive: u32) -> &BTreeMap<u64, RequestId> {
@@ -320,10 +346,9 @@ impl Scheduler {
 
     /// `spans` (of one planned request) joined into as few requests as possible without touching a byte that another
     /// request has; with each, the starts of the spans it carries.
-    fn uncovered(&self, archive: u32, mut spans: Vec<Range<u64>>) -> Vec<(Range<u64>, BTreeSet<u64>)> {
-        spans.sort_by_key(|span| span.start);
+    fn uncovered(&self, archive: u32, spans: Vec<Range<u64>>) -> Vec<(Range<u64>, BTreeSet<u64>)> {
         let mut joined: Vec<(Range<u64>, BTreeSet<u64>)> = Vec::new();
-        for span in spans {
+        for span in by_numbers(spans, |span| (span.start, span.end)) {
             if self.covering(archive, &span).is_some() {
                 continue;
             }

@@ -14,6 +14,8 @@ pub type Ino = u32;
 pub const SITE_PACKAGES: Ino = 0;
 /// The root that becomes the folder of shared libraries, `/usr/lib`.
 pub const SHARED_LIBRARIES: Ino = 1;
+/// The root that becomes the folder of the standard library, `/lib/python3.12`.
+pub const STANDARD_LIBRARY: Ino = 2;
 
 /// A member by position: archive, and member within it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -24,18 +26,38 @@ pub struct MemberId {
     pub member: u32,
 }
 
+/// A file of a pack by position: pack, and file within it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PackedId {
+    /// Position among the packs.
+    pub pack: u32,
+    /// Position in the pack's files.
+    pub file: u32,
+}
+
+/// A file whose bytes come from elsewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum FileId {
+    /// A member of an archive.
+    Member(MemberId),
+    /// Bytecode of the source that the member is; only packs have it.
+    Bytecode(MemberId),
+}
+
 /// What a node is.
 #[derive(Debug)]
 pub enum Node {
     /// A folder and its children by name.
     Directory(BTreeMap<Box<str>, Ino>),
-    /// A file whose bytes are a member of an archive.
-    Member(MemberId),
+    /// A file whose bytes come from elsewhere.
+    File(FileId),
     /// A file made at mount time, such as `INSTALLER` in a `.dist-info`.
     Inline(Box<[u8]>),
+    /// Bytecode whose source was replaced by another archive's.
+    Gone,
 }
 
-/// All mounted archives as two trees.
+/// All mounted archives, a tree for each root.
 #[derive(Debug)]
 pub struct Tree {
     nodes: Vec<Node>,
@@ -43,7 +65,8 @@ pub struct Tree {
 
 impl Default for Tree {
     fn default() -> Self {
-        Self { nodes: vec![Node::Directory(BTreeMap::new()), Node::Directory(BTreeMap::new())] }
+        let root = || Node::Directory(BTreeMap::new());
+        Self { nodes: vec![root(), root(), root()] }
     }
 }
 
@@ -75,7 +98,8 @@ impl Tree {
         let root = root_of(archive.install);
         for (position, member) in (0u32..).zip(&archive.members) {
             if let Some(path) = archive.install_path(member) {
-                self.add_file(root, path, Node::Member(MemberId { archive: id, member: position }));
+                let member = MemberId { archive: id, member: position };
+                self.add_file(root, path, Node::File(FileId::Member(member)));
             }
         }
     }
@@ -85,15 +109,40 @@ impl Tree {
         self.add_file(root, path, Node::Inline(content.into()));
     }
 
+    /// Adds bytecode at `path` below `root`, unless there is a file already: a wheel may bring its own.
+    pub fn add_bytecode(&mut self, root: Ino, path: &str, source: MemberId) {
+        if self.lookup(root, path).is_none() {
+            self.add_file(root, path, Node::File(FileId::Bytecode(source)));
+        }
+    }
+
     fn add_file(&mut self, root: Ino, path: &str, file: Node) {
         let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
         let Some(parent) = self.make_folders(root, folder) else { return };
         match self.child(parent, name) {
             // A folder stays a folder: unpacking would fail there, and what is below it is still wanted.
             Some(ino) if matches!(self.nodes[ino as usize], Node::Directory(_)) => {}
-            Some(ino) => self.nodes[ino as usize] = file,
+            Some(ino) => {
+                self.nodes[ino as usize] = file;
+                self.drop_bytecode(parent, name);
+            }
             None => {
                 self.insert(parent, name, file);
+            }
+        }
+    }
+
+    /// The source `name` in the folder `parent` is another one now: Python does not check bytecode from a pack against it.
+    fn drop_bytecode(&mut self, parent: Ino, name: &str) {
+        let Some(stem) = name.strip_suffix(".py") else { return };
+        let Some(cache) = self.child(parent, "__pycache__") else { return };
+        let of_source =
+            |child: &str| child.strip_prefix(stem).is_some_and(|rest| rest.starts_with(".cpython-"));
+        let stale: Vec<Ino> =
+            self.children(cache).filter(|(child, _)| of_source(child)).map(|(_, ino)| ino).collect();
+        for ino in stale {
+            if matches!(self.nodes[ino as usize], Node::File(FileId::Bytecode(_))) {
+                self.nodes[ino as usize] = Node::Gone;
             }
         }
     }
@@ -131,6 +180,7 @@ pub fn root_of(install: Install) -> Ino {
     match install {
         Install::SitePackages => SITE_PACKAGES,
         Install::SharedLibraries => SHARED_LIBRARIES,
+        Install::StandardLibrary => STANDARD_LIBRARY,
     }
 }
 
@@ -141,14 +191,15 @@ mod tests {
     fn tree(files: &[&str]) -> Tree {
         let mut tree = Tree::default();
         for (i, path) in (0u32..).zip(files) {
-            tree.add_file(SITE_PACKAGES, path, Node::Member(MemberId { archive: 0, member: i }));
+            let member = MemberId { archive: 0, member: i };
+            tree.add_file(SITE_PACKAGES, path, Node::File(FileId::Member(member)));
         }
         tree
     }
 
     fn member(tree: &Tree, path: &str) -> Option<u32> {
         match tree.node(tree.lookup(SITE_PACKAGES, path)?)? {
-            Node::Member(id) => Some(id.member),
+            Node::File(FileId::Member(id)) => Some(id.member),
             _ => None,
         }
     }
@@ -163,6 +214,26 @@ mod tests {
         assert_eq!(member(&tree, "a/y/z.py"), Some(1));
         assert_eq!(member(&tree, "a/y"), None);
         assert_eq!(tree.lookup(SITE_PACKAGES, "a/y/z.py/w"), None);
+    }
+
+    #[test]
+    fn bytecode_goes_with_its_source() {
+        let mut tree = tree(&["p/a.py", "p/b.py", "p/__pycache__/c.cpython-312.pyc"]);
+        let paths = [
+            "p/__pycache__/a.cpython-312.pyc",
+            "p/__pycache__/b.cpython-312.pyc",
+            "p/__pycache__/c.cpython-312.pyc",
+        ];
+        for (member, path) in (0u32..).zip(paths) {
+            tree.add_bytecode(SITE_PACKAGES, path, MemberId { archive: 0, member });
+        }
+        let is_bytecode = |tree: &Tree, path: &str| {
+            let ino = tree.lookup(SITE_PACKAGES, path).unwrap();
+            matches!(tree.node(ino), Some(Node::File(FileId::Bytecode(_))))
+        };
+        assert_eq!(paths.map(|path| is_bytecode(&tree, path)), [true, true, false], "a wheel's own stays");
+        tree.add_inline(SITE_PACKAGES, "p/a.py", b"other");
+        assert_eq!(paths.map(|path| is_bytecode(&tree, path)), [false, true, false]);
     }
 
     #[test]

@@ -6,5 +6,6 @@ pub mod exports;
 mod host;
 mod loader;
 mod mount;
+pub mod pack;
 mod state;
 mod transport;

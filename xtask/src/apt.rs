@@ -1,14 +1,14 @@
-//! Debian's packages: the browser, and a Rust that carries the source of its standard library.
+//! Debian's packages: the browser, nginx, and a Rust that carries the source of its standard library.
 
 use std::{
     env, fs,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
 use anyhow::{Context, Result, bail};
 
-use crate::step;
+use crate::{cache, step};
 
 /// Installs packages, or says in one line how a person can.
 pub(crate) fn install(packages: &[&str]) -> Result<()> {
@@ -31,6 +31,25 @@ pub(crate) fn install(packages: &[&str]) -> Result<()> {
     let install = ["install", "-qq", "-y", "--no-install-recommends"];
     step::run_quietly(apt_get(privilege, &install).args(packages)).context(advice)?;
     Ok(())
+}
+
+/// Unpacks packages into `folder` without installing them: a server's package would start it.
+pub(crate) fn unpack(packages: &[&str], folder: &Path) -> Result<()> {
+    cache::filled(folder, &packages.join(" "), |partial| {
+        let advice = format!("get them with: apt-get download {}", packages.join(" "));
+        step::run_quietly(
+            Command::new("apt-get").current_dir(partial).args(["download", "-qq"]).args(packages),
+        )
+        .context(advice)?;
+        for file in fs::read_dir(partial)? {
+            let path = file?.path();
+            if path.extension().is_some_and(|extension| extension == "deb") {
+                step::run_quietly(Command::new("dpkg-deb").arg("--extract").arg(&path).arg(partial))?;
+                fs::remove_file(path)?;
+            }
+        }
+        Ok(())
+    })
 }
 
 /// The full path of a program that the PATH knows.

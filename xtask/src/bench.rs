@@ -5,7 +5,7 @@ use std::{path::PathBuf, process::Command};
 use anyhow::Result;
 use clap::Args;
 
-use crate::{build, cache, demo, step, step::step};
+use crate::{build, cache, demo, setup::Scope, step, step::step};
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -15,35 +15,45 @@ pub(crate) struct Options {
     /// Pyodide version.
     #[arg(long, default_value = "0.27.7")]
     pyodide: String,
+    /// chromium, firefox, firefox-without-jspi or webkit.
+    #[arg(long, default_value = "chromium")]
+    engine: String,
     /// Round trip of the line in milliseconds; 0 leaves the line as it is.
     #[arg(long, default_value = "200")]
     rtt: String,
     /// Downstream rate of the line in Mbit/s; 0 leaves the line as it is.
     #[arg(long, default_value = "20")]
     down: String,
-    /// Some of eager, eager-seq, naive, ranges; separated by commas, run in turn in every round.
-    #[arg(long, default_value = "eager,ranges")]
-    strategies: String,
+    /// Some of eager, eager-seq, bundle, naive, ranges, pack, pack-slim, memfs; separated by commas, run in turn in every
+    /// round.
+    #[arg(long, value_delimiter = ',', default_value = "eager,ranges,pack")]
+    strategies: Vec<String>,
     #[arg(long, default_value = "3")]
     rounds: String,
+    /// Measure a JupyterLite site with and without the addon instead: "0.8" imports sympy on Pyodide 314, "0.6" pandas
+    /// on 0.27.
+    #[arg(long, value_name = "VERSION", conflicts_with_all = ["app", "pyodide", "strategies"])]
+    jupyterlite: Option<String>,
     /// Where to write the figures.
     #[arg(long)]
     json: Option<PathBuf>,
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
-    let ready = build::run()?;
-    if options.strategies.split(',').any(|strategy| strategy == "ranges") {
-        demo::index(&ready, &options.app, &options.pyodide)?;
+    if let Some(version) = &options.jupyterlite {
+        return jupyterlite(options, version);
     }
-    step("bench: Chromium over the shaped line", || {
+    let ready = build::run(Scope::Demo)?;
+    demo::indexes(&ready, &options.app, &options.pyodide, &options.strategies)?;
+    step("bench: browsers over the shaped line", || {
         let mut command = bench_command("release");
         command.args(["--app", &options.app, "--pyodide", &options.pyodide, "--rtt", &options.rtt]);
+        command.args(["--engine", &options.engine]);
         command.args([
             "--down",
             &options.down,
             "--strategies",
-            &options.strategies,
+            &options.strategies.join(","),
             "--rounds",
             &options.rounds,
         ]);
@@ -54,9 +64,26 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     })
 }
 
+fn jupyterlite(options: &Options, version: &str) -> Result<()> {
+    build::run(Scope::Everything)?;
+    step("bench: JupyterLite with and without the addon, in Chromium over the shaped line", || {
+        let mut command = binary("bench-jupyterlite", "release");
+        command.args(["--jupyterlite", version, "--rtt", &options.rtt, "--down", &options.down]);
+        command.args(["--rounds", &options.rounds]);
+        if let Some(json) = &options.json {
+            command.arg("--json").arg(std::path::absolute(json)?);
+        }
+        step::run(&mut command)
+    })
+}
+
 /// `cargo run` of the bench, up to its own arguments. `profile`: `release` takes minutes to compile and half a second
 /// less of the processor that the browser runs on.
 pub(crate) fn bench_command(profile: &str) -> Command {
+    binary("bench", profile)
+}
+
+fn binary(name: &str, profile: &str) -> Command {
     let mut command = Command::new("cargo");
     command.current_dir(cache::root());
     command.args([
@@ -66,7 +93,7 @@ pub(crate) fn bench_command(profile: &str) -> Command {
         "--package",
         "wheelfs-tests",
         "--bin",
-        "bench",
+        name,
         "--profile",
         profile,
         "--",

@@ -1,25 +1,62 @@
-//! Chromium and its driver, from the distribution's own packages.
+//! Three engines and their drivers: from the distribution's own packages, Firefox's driver from crates.io.
 
-use std::path::PathBuf;
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result};
+use serde::Serialize;
 
-use crate::apt;
+use crate::{apt, cache, step};
 
-/// The paths of Chromium and chromedriver; installs them if they are missing.
-pub(crate) fn install() -> Result<(PathBuf, PathBuf)> {
-    if let Some(found) = found() {
-        return Ok(found);
-    }
-    apt::install(&["chromium", "chromium-driver"])?;
-    let Some(found) = found() else {
-        bail!(
-            "apt-get installed chromium and chromium-driver, but they are not on the PATH: add /usr/bin to it"
-        );
-    };
-    Ok(found)
+/// Firefox's driver, which no Debian package carries.
+const GECKODRIVER: &str = "0.37.1";
+
+/// Where the browsers and their drivers are on this machine.
+#[derive(Serialize)]
+pub(crate) struct Browsers {
+    chromium: PathBuf,
+    chromedriver: PathBuf,
+    firefox: PathBuf,
+    geckodriver: PathBuf,
+    /// WebKitGTK's driver, which starts the browser that comes with it.
+    webkitdriver: PathBuf,
+    /// An X server without a screen: WebKitGTK's browser has no headless mode.
+    xvfb: PathBuf,
 }
 
-fn found() -> Option<(PathBuf, PathBuf)> {
-    Some((apt::on_path("chromium")?, apt::on_path("chromedriver")?))
+/// Finds the browsers; installs those that are missing.
+pub(crate) fn install(cache: &Path) -> Result<Browsers> {
+    Ok(Browsers {
+        chromium: debian("chromium", "chromium")?,
+        chromedriver: debian("chromedriver", "chromium-driver")?,
+        firefox: debian("firefox-esr", "firefox-esr")?,
+        geckodriver: geckodriver(cache)?,
+        webkitdriver: debian("WebKitWebDriver", "webkit2gtk-driver")?,
+        xvfb: debian("Xvfb", "xvfb")?,
+    })
+}
+
+fn debian(program: &str, package: &str) -> Result<PathBuf> {
+    if let Some(found) = apt::on_path(program) {
+        return Ok(found);
+    }
+    apt::install(&[package])?;
+    apt::on_path(program).with_context(|| {
+        format!("apt-get installed {package}, but {program} is not on the PATH: add /usr/bin to it")
+    })
+}
+
+/// Compiled once, without optimisation: it passes on a few commands, and takes half the time to build.
+fn geckodriver(cache: &Path) -> Result<PathBuf> {
+    let folder = cache.join("geckodriver");
+    cache::filled(&folder, GECKODRIVER, |partial| {
+        eprintln!("    cargo install geckodriver {GECKODRIVER}");
+        let mut cargo = Command::new("cargo");
+        cargo.args(["install", "geckodriver", "--version", GECKODRIVER, "--locked", "--debug", "--quiet"]);
+        step::run_quietly(cargo.arg("--root").arg(partial))?;
+        Ok(())
+    })?;
+    Ok(folder.join("bin/geckodriver"))
 }

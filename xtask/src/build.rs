@@ -1,13 +1,20 @@
-//! `cargo xtask build`: the npm package and the command line.
+//! `cargo xtask build`: the npm package, the command line and the JupyterLite addon.
 
 use std::process::Command;
 
 use anyhow::Result;
 
-use crate::{bundle, cache, package, setup, setup::Ready, step, step::step, typescript, wasm};
+use crate::{
+    addon, bundle, cache, package, setup,
+    setup::{Ready, Scope},
+    step,
+    step::step,
+    typescript, wasm,
+};
 
-pub(crate) fn run() -> Result<Ready> {
-    let ready = setup::run()?;
+/// The npm package and the command line; with [`Scope::Everything`], the addon too.
+pub(crate) fn run(scope: Scope) -> Result<Ready> {
+    let ready = setup::run(scope)?;
     let target = cache::root().join("target");
     let folder = target.join("npm/wheelfs");
     let module = step("vfs: compile for wasm32-unknown-unknown", || wasm::compile(ready.toolchain))?;
@@ -16,7 +23,7 @@ pub(crate) fn run() -> Result<Ready> {
     step("npm package: types from JSDoc, one file of JavaScript, tarball", || {
         let source = target.join("npm/source");
         package::gather(&bound, &source)?;
-        package::begin(&bound, &folder)?;
+        package::begin(&bound, &source, &folder)?;
         typescript::declare(&ready.places, &source, &folder)?;
         bundle::bundle(&ready.places, &source, &folder)?;
         let tarball = package::pack(&folder)?;
@@ -32,6 +39,18 @@ pub(crate) fn run() -> Result<Ready> {
         // Scripts rely on this path, so a CARGO_TARGET_DIR of the caller does not move it.
         cargo.args(["--package", "prefetch-index", "--target-dir"]).arg(&target);
         step::run(&mut cargo)
+    })?;
+    if scope == Scope::Demo {
+        return Ok(ready);
+    }
+    step("JupyterLite addon: a wheel", || {
+        let wheel = addon::wheel(
+            &ready.places,
+            &target.join("site/wheelfs"),
+            &target.join("release/prefetch-index"),
+        )?;
+        eprintln!("    {}", wheel.strip_prefix(cache::root()).unwrap_or(&wheel).display());
+        Ok(())
     })?;
     Ok(ready)
 }

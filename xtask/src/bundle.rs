@@ -1,27 +1,41 @@
 //! One file of JavaScript for a page: each level of imports between modules would cost it a round trip.
 
-use std::{path::Path, process::Command};
+use std::{fs, path::Path, process::Command};
 
 use anyhow::Result;
 
 use crate::{parts::Places, step};
 
-/// Bundles the package's entry from `source` into `package`, with a source map that carries the sources, so that a
-/// person who looks sees the modules as written. What only Node needs stays a file of its own.
+/// Bundles the package's entries from `source` into `package`, with source maps that carry the sources, so that a
+/// person who looks sees the modules as written. What only Node, a worker, a page that records or a stand-in needs
+/// stays a file of its own. Names end in `.js`: some servers have no type for `.mjs`, and browsers refuse a module without one.
 pub(crate) fn bundle(places: &Places, source: &Path, package: &Path) -> Result<()> {
-    for entry in ["index.mjs", "node.mjs"] {
-        let file = source.join(entry);
-        if !file.exists() {
-            continue;
-        }
+    for (entry, name) in [
+        ("index.mjs", "index.js"),
+        ("node.mjs", "node.js"),
+        ("record.mjs", "record.js"),
+        ("worker.mjs", "worker.js"),
+        ("pyodide.mjs", "pyodide.mjs"),
+        ("pyodide.mjs", "pyodide.module.js"),
+    ] {
+        let bundle = package.join(name);
         step::run_quietly(
             Command::new(&places.node)
                 .arg(places.node_modules.join("esbuild/bin/esbuild"))
-                .arg(file)
+                .arg(source.join(entry))
                 .args(["--bundle", "--format=esm", "--platform=neutral", "--target=es2022", "--minify"])
-                .args(["--external:node:*", "--external:./node.mjs", "--sourcemap", "--log-level=warning"])
-                .arg(format!("--outfile={}", package.join(entry).display())),
+                .args(["--external:node:*", "--external:./node.mjs", "--external:./record.mjs"])
+                .args(["--external:./index.mjs", "--sourcemap", "--log-level=warning"])
+                .arg(format!("--outfile={}", bundle.display())),
         )?;
+        let mut text = fs::read_to_string(&bundle)?;
+        for module in ["index", "node", "record"] {
+            for before in ["import(", "from"] {
+                text = text
+                    .replace(&format!("{before}\"./{module}.mjs\""), &format!("{before}\"./{module}.js\""));
+            }
+        }
+        fs::write(bundle, text)?;
     }
     Ok(())
 }

@@ -37,7 +37,10 @@ pub(crate) fn filled(folder: &Path, key: &str, work: impl FnOnce(&Path) -> Resul
     if fs::read_to_string(&stamp).is_ok_and(|found| found == key) {
         return Ok(());
     }
-    let partial = folder.with_extension("partial");
+    // Appended: the end of a version is no extension to be replaced.
+    let mut partial = folder.as_os_str().to_owned();
+    partial.push(".partial");
+    let partial = PathBuf::from(partial);
     remove(&partial)?;
     fs::create_dir_all(&partial)?;
     work(&partial)?;
@@ -64,7 +67,8 @@ pub(crate) fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn remove(folder: &Path) -> Result<()> {
+/// Removes a folder, if it is there.
+pub(crate) fn remove(folder: &Path) -> Result<()> {
     match fs::remove_dir_all(folder) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             Err(error).with_context(|| format!("cannot remove {}", folder.display()))

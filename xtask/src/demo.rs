@@ -3,7 +3,7 @@
 use std::{
     fs,
     io::{IsTerminal, stdin, stdout},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::Command,
 };
 
@@ -13,7 +13,7 @@ use clap::Args;
 use crate::{
     bench::bench_command,
     build, cache,
-    setup::{self, Ready},
+    setup::{self, Ready, Scope},
     step,
     step::step,
 };
@@ -36,12 +36,21 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
-    let ready = build::run()?;
-    index(&ready, APP, PYODIDE)?;
+    let ready = build::run(Scope::Demo)?;
+    let strategies = ["eager".to_owned(), "ranges".to_owned(), "pack".to_owned()];
+    indexes(&ready, APP, PYODIDE, &strategies)?;
     let line = ["--app", APP, "--pyodide", PYODIDE, "--rtt", &options.rtt, "--down", &options.down];
-    step(&format!("the same Python twice, {} ms away at {} Mbit/s", options.rtt, options.down), || {
-        step::run(bench_command("dev").args(line).args(["--strategies", "eager,ranges", "--rounds", "1"]))
-    })?;
+    step(
+        &format!("the same Python three times, {} ms away at {} Mbit/s", options.rtt, options.down),
+        || {
+            step::run(bench_command("dev").args(line).args([
+                "--strategies",
+                &strategies.join(","),
+                "--rounds",
+                "1",
+            ]))
+        },
+    )?;
     if options.once || !stdin().is_terminal() || !stdout().is_terminal() {
         return Ok(());
     }
@@ -49,13 +58,27 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     step::run(bench_command("dev").args(line).arg("--serve"))
 }
 
+/// Makes what these strategies need of indexes and packs.
+pub(crate) fn indexes(ready: &Ready, app: &str, pyodide: &str, strategies: &[String]) -> Result<()> {
+    let plain = index(ready, app, pyodide)?;
+    let wants = |names: &[&str]| strategies.iter().any(|strategy| names.contains(&strategy.as_str()));
+    let full: &[&str] = &["--pack", "--stdlib"];
+    let slim: &[&str] = &["--pack", "--stdlib", "--strip", "docstrings,columns"];
+    if wants(&["pack", "memfs"]) {
+        packs(ready, app, pyodide, &plain, "pack", full)?;
+    }
+    if wants(&["pack-slim"]) {
+        packs(ready, app, pyodide, &plain, "slim", slim)?;
+    }
+    Ok(())
+}
+
 /// Records the app on a stock Pyodide and builds its index, unless that was done with the same inputs; returns the
-/// folder that holds `wheelfs.idx`.
+/// folder that holds `wheelfs.idx` and the trace.
 pub(crate) fn index(ready: &Ready, app: &str, pyodide: &str) -> Result<PathBuf> {
     let root = cache::root();
     let source = root.join(format!("demo-site/apps/{app}.py"));
-    let distribution =
-        ready.places.pyodide.get(pyodide).with_context(|| format!("set-up has no Pyodide {pyodide}"))?;
+    let distribution = distribution(ready, pyodide)?;
     let tool = root.join("target/release/prefetch-index");
     let folder = root.join(format!("target/site/index/{pyodide}/{app}"));
     let mut inputs = fs::read(&source).with_context(|| format!("no app {}", source.display()))?;
@@ -67,11 +90,39 @@ pub(crate) fn index(ready: &Ready, app: &str, pyodide: &str) -> Result<PathBuf> 
             let mut record = Command::new(&tool);
             record.env("NODE", &ready.places.node).arg("record").arg("--pyodide").arg(distribution);
             step::run_quietly(record.arg("-o").arg(&trace).arg(&source))?;
-            let mut build = Command::new(&tool);
-            build.arg("build").arg("--pyodide").arg(distribution).arg("--trace").arg(&trace);
-            step::run_quietly(build.arg("-o").arg(partial))?;
-            setup::brotli(&[partial.join("wheelfs.idx")])
+            build_index(ready, distribution, &trace, &[], partial)
         })
     })?;
     Ok(folder)
+}
+
+/// Builds the index of the trace in `plain` once more, in its folder `name`, by other options.
+fn packs(ready: &Ready, app: &str, pyodide: &str, plain: &Path, name: &str, options: &[&str]) -> Result<()> {
+    let distribution = distribution(ready, pyodide)?;
+    let trace = plain.join(format!("{app}.trace"));
+    let mut inputs = fs::read(plain.join("wheelfs.idx"))?;
+    inputs.extend(fs::read(cache::root().join("target/release/prefetch-index"))?);
+    inputs.extend(options.concat().bytes());
+    step(&format!("pack: {app}, {}", options.join(" ")), || {
+        cache::filled(&plain.join(name), &cache::sha256(&inputs), |partial| {
+            build_index(ready, distribution, &trace, options, partial)
+        })
+    })
+}
+
+fn distribution<'a>(ready: &'a Ready, pyodide: &str) -> Result<&'a PathBuf> {
+    ready.places.pyodide.get(pyodide).with_context(|| format!("set-up has no Pyodide {pyodide}"))
+}
+
+fn build_index(
+    ready: &Ready,
+    distribution: &Path,
+    trace: &Path,
+    options: &[&str],
+    folder: &Path,
+) -> Result<()> {
+    let mut build = Command::new(cache::root().join("target/release/prefetch-index"));
+    build.env("NODE", &ready.places.node).arg("build").arg("--pyodide").arg(distribution);
+    step::run_quietly(build.arg("--trace").arg(trace).args(options).arg("-o").arg(folder))?;
+    setup::brotli(&[folder.join("wheelfs.idx")])
 }

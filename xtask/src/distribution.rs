@@ -6,8 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, Result, anyhow, bail};
-use serde_json::Value;
+use anyhow::{Context, Result, bail};
+use serde_json::{Value, json};
 
 use crate::{
     cache,
@@ -64,17 +64,21 @@ pub(crate) fn from_wheels(cache: &Path, node_modules: &Path, wheels: &Wheels) ->
         pip::download_wheels(wheels, partial)?;
         let mut replaced = Vec::new();
         for wheel in &wheels.packages {
-            let entry = lock["packages"]
-                .get_mut(&wheel.name)
-                .ok_or_else(|| anyhow!("Pyodide {}'s lock has no package {}", wheels.pyodide, wheel.name))?;
-            if text(entry, "sha256")? != wheel.sha256 {
+            let entry = &mut lock["packages"][&wheel.name];
+            if entry.is_null() {
+                *entry = json!({
+                    "name": wheel.name, "package_type": "package", "install_dir": "site",
+                    "imports": [wheel.name], "depends": wheel.depends, "unvendored_tests": false,
+                });
+            }
+            if entry["sha256"] != *wheel.sha256 {
                 replaced.push(format!("{} {}", wheel.name, wheel.version));
                 entry["version"] = Value::from(&*wheel.version);
                 entry["file_name"] = Value::from(&*wheel.file_name);
                 entry["sha256"] = Value::from(&*wheel.sha256);
             }
         }
-        eprintln!("    lock entries replaced by PyPI's own files: {}", replaced.join(", "));
+        eprintln!("    lock entries from PyPI's own files: {}", replaced.join(", "));
         fs::write(partial.join("pyodide-lock.json"), serde_json::to_vec(&lock)?)?;
         compress(partial)
     })?;

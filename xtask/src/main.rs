@@ -4,6 +4,7 @@
 //! registry through that registry's own client, is checked against a pinned hash, and is kept in a cache outside the
 //! clone, so that a second run starts in seconds.
 
+mod addon;
 mod apt;
 mod bench;
 mod browser;
@@ -43,17 +44,17 @@ enum Command {
     /// Run the same Python eagerly and lazily over a slow line, print both, and serve the page.
     Demo(demo::Options),
     /// Everything that must pass before a change is merged.
-    Test,
+    Test(test::Options),
     /// Measure strategies against each other in headless Chromium over a shaped line.
     Bench(bench::Options),
 }
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
-        Command::Setup => setup::run().map(|_| ()),
-        Command::Build => build::run().map(|_| ()),
+        Command::Setup => setup::run(setup::Scope::Everything).map(|_| ()),
+        Command::Build => build::run(setup::Scope::Everything).map(|_| ()),
         Command::Demo(options) => demo::run(&options),
-        Command::Test => test::run(),
+        Command::Test(options) => test::run(&options),
         Command::Bench(options) => bench::run(&options),
     };
     match result {

@@ -15,13 +15,22 @@ use crate::{cache, setup, step};
 const WASM_LIMIT: u64 = 150_000;
 const JS_LIMIT: u64 = 12_000;
 
+/// What stands in for `pyodide.mjs`, for a script that is not a module. Nothing to bundle and nothing to declare.
+const CLASSIC: &str = "pyodide.js";
+
+/// What only some pages load: the stand-ins for Pyodide's entry, and the saving of traces.
+const SOME_PAGES: [&str; 4] = [CLASSIC, "pyodide.mjs", "pyodide.module.js", "record.js"];
+
 /// Gathers the JavaScript edge and wasm-bindgen's part of it, as TypeScript and the bundler read them.
 pub(crate) fn gather(bound: &Path, source: &Path) -> Result<()> {
     empty(source)?;
     for file in fs::read_dir(cache::root().join("vfs/js"))? {
         let path = file?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if name.ends_with(".d.mts") || name.ends_with(".mjs") && !name.ends_with(".test.mjs") {
+        if name.ends_with(".d.mts")
+            || name.ends_with(".mjs") && !name.ends_with(".test.mjs")
+            || name == CLASSIC
+        {
             fs::copy(&path, source.join(name))?;
         }
     }
@@ -36,25 +45,31 @@ pub(crate) fn gather(bound: &Path, source: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Begins the package: the wasm module, the manifest, the licences and the README.
-pub(crate) fn begin(bound: &Path, folder: &Path) -> Result<()> {
+/// Begins the package: the wasm module, the classic script, the manifest, the licences and the README.
+pub(crate) fn begin(bound: &Path, source: &Path, folder: &Path) -> Result<()> {
     empty(folder)?;
     for name in ["wheelfs_bg.wasm", "wheelfs.d.ts"] {
         fs::copy(bound.join(name), folder.join(name))?;
     }
+    fs::copy(source.join(CLASSIC), folder.join(CLASSIC))?;
     let manifest = json!({
         "name": "wheelfs",
         "version": env!("CARGO_PKG_VERSION"),
         "description": "A lazy remote filesystem for Pyodide",
         "license": "MIT OR Apache-2.0",
         "type": "module",
-        "main": "./index.mjs",
+        "main": "./index.js",
         "types": "./index.d.mts",
         "exports": {
-            ".": { "types": "./index.d.mts", "default": "./index.mjs" },
+            ".": { "types": "./index.d.mts", "default": "./index.js" },
+            "./pyodide.mjs": { "types": "./pyodide.d.mts", "default": "./pyodide.mjs" },
+            "./pyodide.js": "./pyodide.js",
+            "./pyodide.module.js": { "types": "./pyodide.d.mts", "default": "./pyodide.module.js" },
             "./wheelfs_bg.wasm": "./wheelfs_bg.wasm",
             "./package.json": "./package.json"
         },
+        // Bundlers for browsers would look for node:fs.
+        "browser": { "./node.js": false },
         "keywords": ["pyodide", "python", "wasm", "jspi", "filesystem"]
     });
     fs::write(folder.join("package.json"), format!("{manifest:#}\n"))?;
@@ -86,17 +101,19 @@ pub(crate) fn pack(folder: &Path) -> Result<PathBuf> {
 /// Copies what a page downloads into `site`, with `.br` beside it, and holds its size against the limits.
 pub(crate) fn publish(folder: &Path, site: &Path) -> Result<()> {
     empty(site)?;
-    let mut files = Vec::new();
+    let (mut files, mut rest) = (Vec::new(), Vec::new());
     for file in fs::read_dir(folder)? {
         let path = file?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if name == "index.mjs" || name.ends_with(".wasm") {
+        let every_page = matches!(name.as_str(), "index.js" | "worker.js") || name.ends_with(".wasm");
+        if every_page || SOME_PAGES.contains(&&*name) {
             let copy = site.join(name);
             fs::copy(&path, &copy)?;
-            files.push(copy);
+            (if every_page { &mut files } else { &mut rest }).push(copy);
         }
     }
     setup::brotli(&files)?;
+    setup::brotli(&rest)?;
     let (mut wasm, mut js) = (0, 0);
     for file in &files {
         let bytes = fs::metadata(setup::brotli_name(file))?.len();

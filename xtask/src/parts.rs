@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
-use crate::cache;
+use crate::{browser::Browsers, cache};
 
 /// The text of `parts.toml`; hashed into the stamps, so that a changed pin is fetched again.
 pub(crate) const PINS: &str = include_str!("../parts.toml");
@@ -13,7 +13,8 @@ pub(crate) const PINS: &str = include_str!("../parts.toml");
 #[derive(Deserialize)]
 pub(crate) struct Pins {
     pub(crate) bundle: Bundle,
-    pub(crate) wheels: Wheels,
+    pub(crate) wheels: Vec<Wheels>,
+    pub(crate) site_wheels: Vec<Wheel>,
 }
 
 /// A wheel that carries a distribution's wheels.
@@ -41,6 +42,9 @@ pub(crate) struct Wheel {
     pub(crate) version: String,
     pub(crate) file_name: String,
     pub(crate) sha256: String,
+    /// For the lock file, where it has no such package.
+    #[serde(default)]
+    pub(crate) depends: Vec<String>,
 }
 
 pub(crate) fn pins() -> Result<Pins> {
@@ -54,10 +58,18 @@ pub(crate) struct Places {
     pub(crate) node: PathBuf,
     /// The folder of npm packages: binaryen, typescript, …
     pub(crate) node_modules: PathBuf,
-    pub(crate) chromium: PathBuf,
-    pub(crate) chromedriver: PathBuf,
+    #[serde(flatten)]
+    pub(crate) browsers: Browsers,
     /// Pyodide version → a folder as a site serves it: runtime, lock file, wheels, and `.br` beside what compresses.
     pub(crate) pyodide: BTreeMap<String, PathBuf>,
+    /// The folder of npm packages that the tests' sites are made with: vite, @pyscript/core.
+    pub(crate) site_modules: PathBuf,
+    /// Debian's nginx, unpacked: `usr/sbin/nginx`, `etc/nginx`.
+    pub(crate) nginx: PathBuf,
+    /// JupyterLite version → a Python environment that has it.
+    pub(crate) jupyterlite: BTreeMap<String, PathBuf>,
+    /// Folder of the wheels that a JupyterLite site carries itself.
+    pub(crate) site_wheels: PathBuf,
 }
 
 impl Places {

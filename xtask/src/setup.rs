@@ -11,22 +11,40 @@ use anyhow::{Context, Result};
 use crate::{
     apt, browser, cache, distribution, npm,
     parts::{self, Places},
+    pip,
     step::{self, step},
     toolchain::{self, Toolchain},
 };
+
+/// JupyterLite for Pyodide 314 and for 0.27, and what each needs, by SHA-256.
+const JUPYTERLITE: [(&str, &str); 2] = [
+    ("0.8", include_str!("../python/jupyterlite-0.8.txt")),
+    ("0.6", include_str!("../python/jupyterlite-0.6.txt")),
+];
+
+/// Where nginx is unpacked, in the cache.
+const NGINX: &str = "nginx";
 
 pub(crate) struct Ready {
     pub(crate) places: Places,
     pub(crate) toolchain: Toolchain,
 }
 
-pub(crate) fn run() -> Result<Ready> {
+/// How much is wanted: a newcomer's demo does not wait for what only tests and the addon's wheel need.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scope {
+    Demo,
+    Everything,
+}
+
+pub(crate) fn run(scope: Scope) -> Result<Ready> {
     let cache = cache::folder()?;
     let pins = parts::pins()?;
     let toolchain = step("wasm toolchain: a Rust with wasm32-unknown-unknown", toolchain::install)?;
     let node_modules =
-        step("npm: Node 26, binaryen, TypeScript, Pyodide's runtimes", || npm::install(&cache))?;
-    let (chromium, chromedriver) = step("browser: Chromium and chromedriver", browser::install)?;
+        step("npm: Node 26, binaryen, TypeScript, Pyodide's runtimes", || npm::install(&npm::TOOLS, &cache))?;
+    let browsers =
+        step("browsers: Chromium, Firefox, WebKitGTK and their drivers", || browser::install(&cache))?;
     let mut pyodide = BTreeMap::new();
     let version = pins.bundle.pyodide.clone();
     pyodide.insert(
@@ -35,16 +53,67 @@ pub(crate) fn run() -> Result<Ready> {
             distribution::from_bundle(&cache, &node_modules, &pins.bundle)
         })?,
     );
-    let version = pins.wheels.pyodide.clone();
-    pyodide.insert(
-        version.clone(),
-        step(&format!("Pyodide {version}: wheels from PyPI; brotli"), || {
-            distribution::from_wheels(&cache, &node_modules, &pins.wheels)
-        })?,
-    );
-    let places = Places { node: npm::node(&node_modules)?, node_modules, chromium, chromedriver, pyodide };
+    for wheels in &pins.wheels {
+        let version = wheels.pyodide.clone();
+        pyodide.insert(
+            version.clone(),
+            step(&format!("Pyodide {version}: wheels from PyPI; brotli"), || {
+                distribution::from_wheels(&cache, &node_modules, wheels)
+            })?,
+        );
+    }
+    let extra = if scope == Scope::Everything { extra(&cache, &pins)? } else { Extra::found(&cache) };
+    let node = npm::node(&node_modules)?;
+    let Extra { site_modules, nginx, jupyterlite, site_wheels } = extra;
+    let places =
+        Places { node, node_modules, browsers, pyodide, site_modules, nginx, jupyterlite, site_wheels };
     places.write()?;
     Ok(Ready { places, toolchain })
+}
+
+/// What only tests and the addon's wheel need.
+struct Extra {
+    site_modules: PathBuf,
+    nginx: PathBuf,
+    jupyterlite: BTreeMap<String, PathBuf>,
+    site_wheels: PathBuf,
+}
+
+fn extra(cache: &Path, pins: &parts::Pins) -> Result<Extra> {
+    let site_modules =
+        step("npm: Vite and PyScript, for the tests' sites", || npm::install(&npm::SITES, cache))?;
+    let nginx = cache.join(NGINX);
+    step("nginx: Debian's, unpacked", || apt::unpack(&["nginx", "nginx-common"], &nginx))?;
+    let site_wheels =
+        step("JupyterLite: wheels for its sites", || pip::download_pure(&pins.site_wheels, cache))?;
+    let jupyterlite = step("JupyterLite: 0.8 and 0.6", || {
+        JUPYTERLITE
+            .iter()
+            .map(|(version, pins)| {
+                Ok(((*version).to_owned(), pip::environment(cache, &environment(version), pins)?))
+            })
+            .collect::<Result<_>>()
+    })?;
+    Ok(Extra { site_modules, nginx, jupyterlite, site_wheels })
+}
+
+impl Extra {
+    /// What an earlier set-up has left.
+    fn found(cache: &Path) -> Extra {
+        let pythons = JUPYTERLITE
+            .iter()
+            .map(|(version, _)| ((*version).to_owned(), cache.join(environment(version)).join(pip::PYTHON)));
+        Extra {
+            site_modules: npm::modules(&npm::SITES, cache),
+            nginx: cache.join(NGINX),
+            jupyterlite: pythons.filter(|(_, python)| python.exists()).collect(),
+            site_wheels: cache.join(pip::SITE_WHEELS),
+        }
+    }
+}
+
+fn environment(jupyterlite: &str) -> String {
+    format!("jupyterlite-{jupyterlite}")
 }
 
 /// Compresses each file with brotli 11, beside it as `.br`. Node's zlib is the encoder: it is already here, and a

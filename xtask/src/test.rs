@@ -1,13 +1,29 @@
 //! `cargo xtask test`: all that must pass.
 
-use std::process::Command;
+use std::{fs, process::Command};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
+use clap::Args;
 
-use crate::{build, cache, demo, step, step::step, typescript};
+use crate::{build, cache, demo, setup::Scope, step, step::step, typescript};
 
-pub(crate) fn run() -> Result<()> {
-    let ready = build::run()?;
+/// README's table of engines stands between these lines.
+const MATRIX: [&str; 2] =
+    ["<!-- matrix: written by `cargo xtask test --matrix` -->\n", "<!-- matrix: end -->\n"];
+
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Put what ran where into README.md's table.
+    #[arg(long)]
+    matrix: bool,
+}
+
+pub(crate) fn run(options: &Options) -> Result<()> {
+    let rows = cache::root().join("target/matrix");
+    if rows.exists() {
+        fs::remove_dir_all(&rows)?;
+    }
+    let ready = build::run(Scope::Everything)?;
     demo::index(&ready, demo::APP, demo::PYODIDE)?;
     let cargo = |arguments: &[&str]| {
         let mut command = Command::new("cargo");
@@ -20,6 +36,30 @@ pub(crate) fn run() -> Result<()> {
     })?;
     step("types: tsc over the clone's JavaScript", || typescript::check(&ready.places))?;
     step("test: native and end to end", || cargo(&["test", "--quiet", "--locked", "--workspace"]))?;
+    if options.matrix {
+        step("README.md: the matrix", write_matrix)?;
+    }
     eprintln!("==> all passed");
     Ok(())
+}
+
+/// Joins the rows that `tests/tests/matrix.rs` left, engine by engine.
+fn write_matrix() -> Result<()> {
+    let folder = cache::root().join("target/matrix");
+    let mut files: Vec<_> = fs::read_dir(&folder)
+        .context("the test run left no rows in target/matrix")?
+        .map(|file| file.map(|file| file.path()))
+        .collect::<Result<_, _>>()?;
+    files.sort();
+    let mut table =
+        String::from("| engine | context | Pyodide | program | path | works |\n|---|---|---|---|---|---|\n");
+    for file in files {
+        table += &fs::read_to_string(file)?;
+    }
+    let readme = cache::root().join("README.md");
+    let text = fs::read_to_string(&readme)?;
+    let [begin, end] = MATRIX;
+    let around = text.split_once(begin).and_then(|(before, rest)| Some((before, rest.split_once(end)?.1)));
+    let (before, after) = around.with_context(|| format!("README.md has no lines {begin:?} and {end:?}"))?;
+    cache::write(&readme, [before, begin, &table, end, after].concat().as_bytes())
 }

@@ -60,8 +60,6 @@ impl Toolchain {
                 let mut command = Command::new("/usr/bin/cargo");
                 command
                     .env("RUSTC", "/usr/bin/rustc")
-                    // -Zbuild-std is unstable; Debian's Rust is a stable release.
-                    .env("RUSTC_BOOTSTRAP", "1")
                     .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", "/usr/bin/wasm-ld")
                     .arg("-Zbuild-std=std,panic_abort");
                 command
@@ -76,6 +74,10 @@ impl Toolchain {
         if let Ok(home) = home {
             flags += &format!(" --remap-path-prefix={home}=/cargo");
         }
+        // Nobody reads where it panicked, or a debug representation; they are a tenth of the module.
+        flags += " -Zlocation-detail=none -Zfmt-debug=none";
+        // These and -Zbuild-std are unstable, and both toolchains stable releases.
+        command.env("RUSTC_BOOTSTRAP", "1");
         command.env("RUSTFLAGS", flags);
         command
     }

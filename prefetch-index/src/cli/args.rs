@@ -56,9 +56,10 @@ pub(crate) struct Record {
     pub(crate) app: PathBuf,
 }
 
-/// Build OUT/wheelfs.idx from recorded runs and the wheels.
+/// Build OUT/wheelfs.idx from recorded runs and the wheels; with --pack, packs beside it.
 ///
-/// Every wheel the traces name is read once and checked against the lock file's SHA-256.
+/// Every wheel the traces name is read once and checked against the lock file's SHA-256. --pack and --stdlib compile Python
+/// with the folder's own Pyodide and need Node, as `record` does. Serve everything in OUT from one folder.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Build {
     /// Folder as a site serves it, with pyodide-lock.json and the wheels
@@ -70,9 +71,31 @@ pub(crate) struct Build {
     /// Where the wheels will be served; without it, beside the lock file
     #[arg(long, value_name = "URL")]
     pub(crate) base_url: Option<String>,
+    /// Also write what the programs read as packs: one compressed stream in access order, Python compiled. Half the
+    /// bytes, and nothing to compile on the page; sources are fetched when a traceback shows them
+    #[arg(long)]
+    pub(crate) pack: bool,
+    /// Leave out of the compiled Python: docstrings (`__doc__` is empty, help() shows signatures only), columns
+    /// (tracebacks name lines but do not underline expressions)
+    #[arg(long, value_name = "WHAT", value_delimiter = ',')]
+    pub(crate) strip: Vec<Strip>,
+    /// Compress packs in seconds instead of a minute, to a tenth more bytes: for trying out
+    #[arg(long, requires = "pack")]
+    pub(crate) quick: bool,
+    /// Also write python_stdlib.zip with just the modules of the standard library that Pyodide's start and the programs
+    /// load, compiled; the others stay importable and are fetched one by one
+    #[arg(long)]
+    pub(crate) stdlib: bool,
     /// Folder to write wheelfs.idx to; made if missing
     #[arg(short, long, value_name = "OUT")]
     pub(crate) output: PathBuf,
+}
+
+/// What compiled Python can do without.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Strip {
+    Docstrings,
+    Columns,
 }
 
 /// Show what an index holds, and what it makes a page fetch on a line of 20 Mbit/s and 200 ms.

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use crate::args::Build;
 use crate::lock::{self, Lock, LockPackage};
-use crate::progress;
+use crate::{packs, progress, stdlib};
 
 pub(crate) fn build(args: &Build) -> Result<()> {
     let lock = lock::read(&args.pyodide)?;
@@ -20,8 +20,10 @@ pub(crate) fn build(args: &Build) -> Result<()> {
 
     let bar = progress::step(&format!("reading {} archives", packages.len()), packages.len() as u64);
     let mut archives = Vec::new();
+    let mut files = Vec::new();
     for package in packages {
         archives.push(read_archive(&args.pyodide, package, args.base_url.as_deref())?);
+        files.push(args.pyodide.join(package.local_name()));
         bar.inc(1);
     }
     bar.finish_and_clear();
@@ -29,16 +31,25 @@ pub(crate) fn build(args: &Build) -> Result<()> {
     let named: Vec<(&str, &Trace)> = traces.iter().map(|(name, trace)| (name.as_str(), trace)).collect();
     let grouped = group::group(&archives, &named);
     let first = &traces.first().context("no trace was given")?.1;
-    let index = Index {
+    let mut index = Index {
         pyodide: first.pyodide.clone(),
         python: minor(&first.python).to_owned(),
         archives,
         groups: grouped.groups,
         entries: grouped.entries,
+        packs: Vec::new(),
     };
-    let bytes = format::encode(&index).map_err(|error: FormatError| anyhow!("{error}; report this wheel"))?;
     std::fs::create_dir_all(&args.output)
         .with_context(|| format!("{}: cannot be made", args.output.display()))?;
+    if args.pack {
+        packs::write_packs(args, &mut index, &files)?;
+    }
+    if args.stdlib {
+        // After the packs: its members are not the packages' and belong to no group.
+        let archive = stdlib::write(args, &traces, &index.python)?;
+        index.archives.push(archive);
+    }
+    let bytes = format::encode(&index).map_err(|error: FormatError| anyhow!("{error}; report this wheel"))?;
     let path = args.output.join("wheelfs.idx");
     write_whole(&path, &bytes)?;
     if !grouped.unknown.is_empty() {
@@ -56,8 +67,8 @@ pub(crate) fn build(args: &Build) -> Result<()> {
 }
 
 /// A site may be serving the old file: it is replaced in one step.
-fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
-    let partial = path.with_extension("idx.partial");
+pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
+    let partial = path.with_extension("partial");
     std::fs::write(&partial, bytes)
         .and_then(|()| std::fs::rename(&partial, path))
         .with_context(|| format!("{}: cannot be written", path.display()))
@@ -159,6 +170,16 @@ fn read_archive(dir: &Path, package: &LockPackage, base_url: Option<&str>) -> Re
         depends: package.depends.clone(),
     };
     let mut archive = Archive::from_central_directory(info, directory);
+    locate_members(&mut archive, &bytes, &shown)?;
+    Ok(archive)
+}
+
+/// Reads the local headers, and what the libraries need, from the bytes of the archive, which is `shown` in messages.
+pub(crate) fn locate_members(
+    archive: &mut Archive,
+    bytes: &[u8],
+    shown: &dyn std::fmt::Display,
+) -> Result<()> {
     for member in &mut archive.members {
         let broken =
             |error: &dyn std::error::Error| anyhow!("{shown}: {}: {error}; rebuild the wheel", member.path);
@@ -175,10 +196,10 @@ fn read_archive(dir: &Path, package: &LockPackage, base_url: Option<&str>) -> Re
         }
         *member = located;
     }
-    Ok(archive)
+    Ok(())
 }
 
-fn read_directory(bytes: &[u8]) -> Result<CentralDirectory, ZipError> {
+pub(crate) fn read_directory(bytes: &[u8]) -> Result<CentralDirectory, ZipError> {
     let mut reader = CentralDirectoryReader::new(bytes.len() as u64);
     while let Some(range) = reader.wants() {
         let wanted = bytes.get(range.start as usize..range.end as usize).unwrap_or_default();

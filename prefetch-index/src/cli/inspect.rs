@@ -16,6 +16,7 @@ struct Report {
     archives: Vec<ArchiveReport>,
     groups: Vec<GroupReport>,
     entries: Vec<EntryReport>,
+    packs: Vec<PackReport>,
 }
 
 #[derive(Serialize)]
@@ -49,6 +50,16 @@ struct EntryReport {
     wasted_bytes: u64,
 }
 
+#[derive(Serialize)]
+struct PackReport {
+    url: String,
+    files: usize,
+    bytecode: usize,
+    unpacked_bytes: u64,
+    bytes: u64,
+    entries: Vec<String>,
+}
+
 pub(crate) fn inspect(args: &Inspect) -> Result<()> {
     let shown = args.index.display();
     let bytes = std::fs::read(&args.index)
@@ -75,7 +86,11 @@ fn report(index: &Index) -> Report {
     let archives = index.archives.iter().map(|archive| ArchiveReport {
         name: archive.name.clone(),
         version: archive.version.clone(),
-        install_dir: if archive.install == Install::SharedLibraries { "dynlib" } else { "site" },
+        install_dir: match archive.install {
+            Install::SitePackages => "site",
+            Install::SharedLibraries => "dynlib",
+            Install::StandardLibrary => "stdlib",
+        },
         members: archive.members.len(),
         bytes: archive.len,
         sha256: archive.sha256.map(|digest| digest.iter().map(|byte| format!("{byte:02x}")).collect()),
@@ -107,7 +122,20 @@ fn report(index: &Index) -> Report {
                 - wants.iter().map(|want| want.span.end - want.span.start).sum::<u64>(),
         }
     });
+    let packs = index.packs.iter().zip(0..).map(|(pack, number)| {
+        let needs = |group: &u32| index.groups[*group as usize].packs.contains(&number);
+        let users = index.entries.iter().filter(|entry| entry.groups.iter().any(needs));
+        PackReport {
+            url: pack.url.clone(),
+            files: pack.files.len(),
+            bytecode: pack.files.iter().filter(|file| file.bytecode.is_some()).count(),
+            unpacked_bytes: pack.files.iter().map(|file| index.packed_len(file)).sum(),
+            bytes: pack.len,
+            entries: users.map(|entry| entry.name.clone()).collect(),
+        }
+    });
     Report {
+        packs: packs.collect(),
         format: format::VERSION,
         pyodide: index.pyodide.clone(),
         python: index.python.clone(),
@@ -151,6 +179,21 @@ fn print_tables(report: &Report) {
         ]);
     }
     println!("{archives}\n\n{groups}\n\n{entries}");
+    if !report.packs.is_empty() {
+        let columns = ["pack", "entry points", "files", "of them compiled Python", "unpacked", "bytes"];
+        let mut packs = table(&columns, 2..6);
+        for pack in &report.packs {
+            packs.add_row([
+                pack.url.clone(),
+                pack.entries.join(", "),
+                pack.files.to_string(),
+                pack.bytecode.to_string(),
+                grouped(pack.unpacked_bytes),
+                grouped(pack.bytes),
+            ]);
+        }
+        println!("\n{packs}");
+    }
     println!("\nRequests as planned for a line of 20 Mbit/s and 200 ms.");
 }
 

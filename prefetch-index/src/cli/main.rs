@@ -2,10 +2,14 @@
 
 mod args;
 mod build;
+mod bytecode;
 mod inspect;
 mod lock;
+mod node;
+mod packs;
 mod progress;
 mod record;
+mod stdlib;
 
 use std::process::ExitCode;
 

@@ -198,12 +198,22 @@ try {
 restore();
 Object.assign(FS, { read, mmap });
 
+// Pyodide's own modules and the program's; which of them the archive holds is for the reader of the trace to see.
+/** @type {string[]} */
+const stdlib = pyodide.runPython(`
+import sys
+archive = next((path for path in sys.path if path.endswith(".zip")), "") + "/"
+origins = [getattr(getattr(module, "__spec__", None), "origin", None) or "" for module in list(sys.modules.values())]
+[origin.removeprefix(archive) for origin in origins if origin.startswith(archive)]
+`, { globals: pyodide.toPy({}) }).toJs();
+
 const header = {
   wheelfs_trace: 1,
   pyodide: pyodide.version,
   python: pyodide.runPython("import sys; sys.version.split()[0]"),
   app: basename(options.app),
   packages: packages.map(({ name, file_name, sha256 }) => ({ name, file_name: basename(file_name), sha256 })),
+  stdlib,
 };
 writeFileSync(options.out, [header, ...events].map((line) => `${JSON.stringify(line)}\n`).join(""));
 process.exit(0);

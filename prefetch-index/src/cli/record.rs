@@ -1,11 +1,8 @@
-use std::ffi::OsString;
-use std::process::{Command, Stdio};
-
 use anyhow::{Context, Result, bail};
 use prefetch_index::trace::{self, EventKind};
 
 use crate::args::Record;
-use crate::lock;
+use crate::{lock, node};
 
 const RUNNER: &str = include_str!("record.mjs");
 /// Exit statuses of the runner.
@@ -15,31 +12,19 @@ const REFUSED: i32 = 4;
 pub(crate) fn record(args: &Record) -> Result<()> {
     let (dir, app) = (args.pyodide.display(), args.app.display());
     lock::read(&args.pyodide)?;
-    for name in ["pyodide.mjs", "python_stdlib.zip", "pyodide.asm.wasm"] {
-        if !args.pyodide.join(name).is_file() {
-            bail!("{dir}: {name} is missing; copy all files of the npm package pyodide into the folder");
-        }
-    }
+    node::check_runtime(&args.pyodide)?;
     if !args.app.is_file() {
         bail!("{app}: no such file; give the Python file to run");
     }
 
     let work = tempfile::tempdir().context("no temporary folder can be made")?;
-    let (script, result) = (work.path().join("record.mjs"), work.path().join("trace"));
-    std::fs::write(&script, RUNNER).with_context(|| format!("{}: cannot be written", script.display()))?;
+    let result = work.path().join("trace");
     let options = serde_json::json!({
         "dir": args.pyodide, "app": args.app, "packages": args.packages, "out": result,
     });
-    let node = std::env::var_os("NODE").unwrap_or_else(|| OsString::from("node"));
     // No spinner: the terminal is the program's.
     eprintln!("running {app} on the Pyodide of {dir}");
-    let status = Command::new(&node).arg(&script).arg(options.to_string()).stdin(Stdio::null()).status();
-    let status = status.with_context(|| {
-        format!(
-            "{}: Node cannot be started; install Node 18 or newer, or set NODE to its path",
-            node.display()
-        )
-    })?;
+    let status = node::run(work.path(), RUNNER, &options)?;
     match status.code() {
         Some(0) => {}
         Some(APP_FAILED) => bail!("{app}: failed, Python's traceback is above; nothing was written"),

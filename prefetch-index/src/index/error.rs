@@ -28,6 +28,22 @@ pub enum IndexError {
         /// Position of the read in it.
         read: u32,
     },
+    /// A file of a pack is no member, or is bytecode of something that is no source.
+    #[error("pack {pack}, file {file} is not of a member")]
+    PackedFile {
+        /// The pack.
+        pack: u32,
+        /// Position of the file in it.
+        file: u32,
+    },
+    /// A group names a pack that does not exist.
+    #[error("group {group} names pack {pack}")]
+    GroupPack {
+        /// The group.
+        group: u32,
+        /// The pack it names.
+        pack: u32,
+    },
     /// An entry point names a group that does not exist.
     #[error("entry {entry} names group {group}")]
     EntryGroup {

@@ -48,7 +48,7 @@ fn read(archive: u32, member: u32) -> Read {
 }
 
 fn group(name: &str, parents: &[u32], reads: Vec<Read>) -> Group {
-    Group { name: name.to_owned(), parents: parents.to_vec(), reads }
+    Group { name: name.to_owned(), parents: parents.to_vec(), reads, packs: Vec::new() }
 }
 
 pub(crate) fn small() -> Index {
@@ -58,6 +58,12 @@ pub(crate) fn small() -> Index {
         archives: vec![archive("one", &["one/__init__.py", "one/more.py"]), archive("two", &["two.py"])],
         groups: vec![group("one", &[], vec![read(0, 1), read(0, 0)]), group("two", &[0], vec![read(1, 0)])],
         entries: vec![EntryPoint { name: "app".to_owned(), groups: vec![1] }],
+        packs: vec![Pack {
+            url: "app.pack".to_owned(),
+            id: [3; 16],
+            len: 99,
+            files: vec![PackedFile { archive: 0, member: 1, bytecode: Some(70) }],
+        }],
     }
 }
 
@@ -105,6 +111,12 @@ fn contradictions_are_found() {
         (|i| i.groups[1].reads[0].archive = 2, Err(IndexError::Read { group: 1, read: 0 })),
         (|i| i.groups[0].reads[1].range = 0..101, Err(IndexError::Read { group: 0, read: 1 })),
         (|i| i.groups[0].reads[1].range.start = 101, Err(IndexError::Read { group: 0, read: 1 })),
+        (|i| i.packs[0].files[0].archive = 2, Err(IndexError::PackedFile { pack: 0, file: 0 })),
+        (
+            |i| i.archives[0].members[1].path = "one/more.so".to_owned(),
+            Err(IndexError::PackedFile { pack: 0, file: 0 }),
+        ),
+        (|i| i.groups[1].packs.push(1), Err(IndexError::GroupPack { group: 1, pack: 1 })),
         (|i| i.entries[0].groups.push(2), Err(IndexError::EntryGroup { entry: 0, group: 2 })),
     ];
     for (number, (spoil, expected)) in cases.into_iter().enumerate() {
@@ -161,4 +173,19 @@ fn package_names() {
     let different = [("a", "b"), ("a-b", "ab"), ("a", "a-"), ("scikit-learn", "scikit")];
     assert!(same.iter().all(|(a, b)| is_same_package(a, b)));
     assert!(different.iter().all(|(a, b)| !is_same_package(a, b)));
+}
+
+#[test]
+fn bytecode_lies_in_the_cache_folder_of_its_source() {
+    for (source, bytecode) in [
+        ("two.py", "__pycache__/two.cpython-312.pyc"),
+        ("a/b/__init__.py", "a/b/__pycache__/__init__.cpython-312.pyc"),
+    ] {
+        assert_eq!(bytecode_path(source, "3.12").as_deref(), Some(bytecode));
+        assert_eq!(source_path(bytecode).as_deref(), Some(source));
+    }
+    assert_eq!(bytecode_path("data.json", "3.12"), None);
+    for path in ["two.pyc", "a/__pycache__/x.pyc", "a/__pycache__/x.cpython-312.txt", "a/b.cpython-312.pyc"] {
+        assert_eq!(source_path(path), None, "{path}");
+    }
 }

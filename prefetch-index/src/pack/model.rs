@@ -92,7 +92,7 @@ impl Model {
         let mut decoded = 1;
         let mut left = bits;
         while left > 0 {
-            let group = if left % 4 == 0 { 4 } else { left % 4 };
+            let group = if left.is_multiple_of(4) { 4 } else { left % 4 };
             left -= group;
             let part = value >> left & ((1 << group) - 1);
             decoded = decoded << group | self.group(side, contexts, decoded, group, part);
@@ -178,7 +178,7 @@ impl Model {
         }
         let set = (place.set as usize + node) % WEIGHT_SETS;
         let weights = &mut self.weights[set];
-        let products = weights.iter().zip(inputs).map(|(weight, input)| *weight * input >> 8);
+        let products = weights.iter().zip(inputs).map(|(weight, input)| (*weight * input) >> 8);
         let sum = products.sum::<i32>() >> 8;
         let p = squash(sum.clamp(1 - 8 * UNIT, 8 * UNIT - 1));
 
@@ -186,14 +186,14 @@ impl Model {
 
         let error = (if bit { 65_535 } else { 0 }) - p as i32;
         for (weight, input) in weights.iter_mut().zip(inputs) {
-            *weight = (*weight + (input * error + (1 << 13) >> 14)).clamp(-MOST_WEIGHT, MOST_WEIGHT);
+            *weight = (*weight + ((input * error + (1 << 13)) >> 14)).clamp(-MOST_WEIGHT, MOST_WEIGHT);
         }
         for group in place.groups {
             let slot = &mut self.slots[group as usize].0[node];
             let count = *slot & ((1 << COUNT_BITS) - 1);
             let p = i32::from(*slot >> COUNT_BITS);
             let target = if bit { (1 << 12) - 1 } else { 0 };
-            let p = p + ((target - p) * self.rates[count as usize] + (1 << 15) >> 16);
+            let p = p + (((target - p) * self.rates[count as usize] + (1 << 15)) >> 16);
             *slot = (p as u16) << COUNT_BITS | (count + 1).min(MAX_COUNT as u16);
         }
         bit

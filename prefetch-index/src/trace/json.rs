@@ -37,6 +37,8 @@ struct Header<'a> {
     #[serde(default)]
     app: std::borrow::Cow<'a, str>,
     packages: std::borrow::Cow<'a, [Package]>,
+    #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
+    stdlib: std::borrow::Cow<'a, [String]>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -77,6 +79,7 @@ pub fn parse(text: &str) -> Result<Trace, TraceError> {
         python: header.python.into_owned(),
         app: header.app.into_owned(),
         packages: header.packages.into_owned(),
+        stdlib: header.stdlib.into_owned(),
         events: Vec::new(),
     };
     for (i, line) in lines {
@@ -102,6 +105,7 @@ pub fn to_text(trace: &Trace) -> Result<String, serde_json::Error> {
         python: trace.python.as_str().into(),
         app: trace.app.as_str().into(),
         packages: trace.packages.as_slice().into(),
+        stdlib: trace.stdlib.as_slice().into(),
     })?;
     text.push('\n');
     for event in &trace.events {

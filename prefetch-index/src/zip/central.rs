@@ -1,3 +1,4 @@
+use crate::order::by_numbers;
 use serde::{Deserialize, Serialize};
 
 use super::bytes::{extra_field, u16_at, u32_at, u64_at};
@@ -227,8 +228,8 @@ fn refuse_conflicting_names(directory: &mut CentralDirectory) {
 
 /// Sorts by offset, bounds every member by the next, and sets aside those that reach into it.
 fn refuse_overlaps(directory: &mut CentralDirectory) {
+    directory.entries = by_numbers(std::mem::take(&mut directory.entries), |entry| (entry.header_offset, 0));
     let entries = &mut directory.entries;
-    entries.sort_by_key(|entry| entry.header_offset);
     let mut problems = Vec::new();
     let mut next = directory.directory_offset;
     for (i, entry) in entries.iter_mut().enumerate().rev() {

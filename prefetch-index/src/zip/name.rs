@@ -1,3 +1,4 @@
+use crate::order::by_numbers;
 use std::borrow::Cow;
 
 use super::bytes::{extra_field, u32_at};
@@ -58,7 +59,7 @@ pub(super) fn name_conflicts(names: &[(&str, bool)]) -> Vec<(usize, NameProblem)
         let same = a.iter().zip(b).take_while(|(a, b)| a == b).count();
         rank(a.get(same)).cmp(&rank(b.get(same)))
     };
-    order.sort_by(|&a, &b| compare(names[a].0, names[b].0));
+    order.sort_unstable_by(|&a, &b| compare(names[a].0, names[b].0).then(a.cmp(&b)));
     let mut conflicts = Vec::new();
     for same in order.chunk_by(|&a, &b| names[a].0 == names[b].0) {
         // A folder may be listed twice; nothing depends on which.
@@ -72,7 +73,7 @@ pub(super) fn name_conflicts(names: &[(&str, bool)]) -> Vec<(usize, NameProblem)
             conflicts.push((pair[0], NameProblem::FileAndFolder));
         }
     }
-    conflicts.sort_by_key(|&(i, _)| i);
+    let mut conflicts = by_numbers(conflicts, |&(i, _)| (i as u64, 0));
     conflicts.dedup_by_key(|&mut (i, _)| i);
     conflicts
 }

@@ -101,6 +101,19 @@ fn a_whole_archive_replaces_its_other_requests() {
 }
 
 #[test]
+fn a_whole_archive_fetched_elsewhere_replaces_all_requests() {
+    let mut scheduler = Scheduler::new(4);
+    let replaced: Vec<_> = [0..10, 20..30].into_iter().map(|span| scheduler.demand(0, span)).collect();
+    assert!(!scheduler.is_whole(0));
+    let (whole, stopped) = scheduler.adopt_whole(0, vec![7; 40]);
+    assert_eq!((stopped, scheduler.next_to_send(), scheduler.is_whole(0)), (replaced, None, true));
+    assert_eq!(scheduler.find(0, &(25..40)), Found::Bytes(&[7; 15]));
+    assert_eq!(scheduler.demand(0, 0..40), whole);
+    scheduler.release(0, &(0..10));
+    assert_eq!(scheduler.held(), 40);
+}
+
+#[test]
 fn what_came_with_the_directory_is_not_fetched_again() {
     let mut scheduler = Scheduler::new(4);
     // Bytes 5 to 20; the first member began before them.

@@ -10,76 +10,89 @@ use web_sys::{XmlHttpRequest, XmlHttpRequestResponseType};
 
 use super::error::Cause;
 use super::host::Host;
-use crate::response::{self, Body};
+use super::transport::is_file;
+use crate::response::{self, Body, Received};
 use crate::scheduler::SupplyError;
 
 /// How many bytes before the wanted ones are asked for when a decoder took the first for a byte order mark. Three
 /// suffice: no mark is longer.
 const MARK: u64 = 3;
 
-/// Bytes `span` of `url`.
+/// Longest wait for one request, milliseconds, where an engine lets one be set: not in a window.
+const TIMEOUT: u32 = 120_000;
+
+/// Bytes `span` of `url`, or all of them. One request, or up to three more where a body begins like a byte order mark.
 pub(crate) fn read(
     host: Option<&Host>,
     url: &str,
-    span: &Range<u64>,
+    span: Option<&Range<u64>>,
     archive_len: Option<u64>,
-) -> Result<Vec<u8>, Cause> {
-    let wanted = span.end - span.start;
-    if let Some(host) = host {
-        let bytes =
-            host.read_blocking(url, span.start as f64, span.end as f64).map_err(|_| Cause::Network)?;
-        let got = u64::from(bytes.length());
-        return if got == wanted {
-            Ok(bytes.to_vec())
-        } else {
-            Err(Cause::Supply(SupplyError::TooShort { wanted, got }))
-        };
-    }
-    let mut asked = span.clone();
+) -> Result<Received, Cause> {
+    let mut before = 0;
     loop {
-        let bytes = xhr(url, &asked, archive_len)?;
-        let got = bytes.len() as u64;
-        if got == asked.end - asked.start {
-            return Ok(bytes[(span.start - asked.start) as usize..].to_vec());
+        let asked = span.map(|span| span.start - before..span.end);
+        let (body, mut bytes) = match host {
+            Some(host) => by_host(host, url, asked.as_ref(), archive_len)?,
+            None => by_xhr(url, asked.as_ref(), archive_len)?,
+        };
+        match Received::new(body, bytes.split_off(0), asked.as_ref(), archive_len) {
+            Ok(Received::Range(mut bytes)) => return Ok(Received::Range(bytes.split_off(before as usize))),
+            Ok(whole) => return Ok(whole),
+            Err(error @ SupplyError::TooShort { .. }) => {
+                if before == MARK || asked.is_none_or(|asked| asked.start == 0) || !on_window() {
+                    return Err(error.into());
+                }
+                before += 1;
+            }
+            Err(error) => return Err(error.into()),
         }
-        if span.start - asked.start >= MARK || asked.start == 0 {
-            return Err(Cause::Supply(SupplyError::TooShort { wanted, got }));
-        }
-        asked.start -= 1;
     }
 }
 
-fn xhr(url: &str, span: &Range<u64>, archive_len: Option<u64>) -> Result<Vec<u8>, Cause> {
+fn by_host(
+    host: &Host,
+    url: &str,
+    span: Option<&Range<u64>>,
+    archive_len: Option<u64>,
+) -> Result<(Body, Vec<u8>), Cause> {
+    let [start, end] = span.map_or([None, None], |span| [Some(span.start as f64), Some(span.end as f64)]);
+    let answer = host
+        .read_blocking(url, start, end)
+        .map_err(|_| if is_file(url) { Cause::Unreadable } else { Cause::Network })?;
+    let body = response::check(answer.status(), answer.content_range().as_deref(), span, archive_len)?;
+    Ok((body, answer.body().to_vec()))
+}
+
+fn by_xhr(url: &str, span: Option<&Range<u64>>, archive_len: Option<u64>) -> Result<(Body, Vec<u8>), Cause> {
     let request = XmlHttpRequest::new().map_err(|_| Cause::Network)?;
     request.open_with_async("GET", url, false).map_err(|_| Cause::Network)?;
-    let range = format!("bytes={}-{}", span.start, span.end - 1);
-    request.set_request_header("Range", &range).map_err(|_| Cause::Network)?;
+    if let Some(span) = span {
+        let range = format!("bytes={}-{}", span.start, span.end - 1);
+        request.set_request_header("Range", &range).map_err(|_| Cause::Network)?;
+    }
     // A window may not choose the type of a synchronous response: there every byte comes as a character.
-    let on_window = Reflect::has(&js_sys::global(), &"document".into()).unwrap_or(false);
-    if on_window {
+    if on_window() {
         request.override_mime_type("text/plain; charset=x-user-defined").map_err(|_| Cause::Network)?;
     } else {
         request.set_response_type(XmlHttpRequestResponseType::Arraybuffer);
+        request.set_timeout(TIMEOUT);
     }
     request.send().map_err(|_| Cause::Network)?;
     let status = request.status().map_err(|_| Cause::Network)?;
     let content_range = request.get_response_header("content-range").ok().flatten();
     let body = response::check(status, content_range.as_deref(), span, archive_len)?;
-    let content = request.response().map_err(|_| Cause::Network)?;
-    let bytes = if on_window {
-        // x-user-defined maps 0x80-0xFF to U+F780-U+F7FF: the low byte is the byte.
+    let content = request.response().map_err(|_| Cause::Broken)?;
+    let bytes = if on_window() {
+        // x-user-defined maps 0x80-0xFF to U+F780-U+F7FF: the low byte is the byte. A whole archive begins "PK", which is
+        // no byte order mark.
         let text: JsString = content.unchecked_into();
         text.iter().map(|unit| unit as u8).collect()
     } else {
         Uint8Array::new(&content).to_vec()
     };
-    match body {
-        Body::Range => Ok(bytes),
-        Body::Whole => {
-            // A byte order mark at the start of the whole file would shift every byte; a zip has none.
-            let got = bytes.len() as u64;
-            let part = bytes.get(span.start as usize..span.end as usize).map(<[u8]>::to_vec);
-            part.ok_or(Cause::Supply(SupplyError::TooShort { wanted: span.end, got }))
-        }
-    }
+    Ok((body, bytes))
+}
+
+fn on_window() -> bool {
+    Reflect::has(&js_sys::global(), &"document".into()).unwrap_or(false)
 }

@@ -1,6 +1,7 @@
 //! What went wrong with which file, and its form in JavaScript.
 
 use prefetch_index::format::FormatError;
+use prefetch_index::pack::PackError;
 use prefetch_index::zip::{DecodeError, ZipError};
 use wasm_bindgen::JsValue;
 
@@ -15,6 +16,15 @@ pub(crate) enum Cause {
     /// No response: unreachable, refused, or forbidden by CORS; scripts are not told which.
     #[error("the request failed before an answer came")]
     Network,
+    /// The body broke off, or its `Content-Encoding` does not decode; scripts are not told which.
+    #[error("the transfer broke off")]
+    Broken,
+    /// A connection that brings nothing.
+    #[error("no byte came for {seconds} s")]
+    Stalled {
+        /// How long it was waited for.
+        seconds: u32,
+    },
     /// The file could not be read (Node).
     #[error("the file cannot be read")]
     Unreadable,
@@ -33,29 +43,51 @@ pub(crate) enum Cause {
     /// The index file.
     #[error(transparent)]
     Format(#[from] FormatError),
-    /// The server tells no length, so the central directory cannot be found.
-    #[error("the server tells neither Content-Range nor Content-Length")]
-    NoLength,
+    /// A pack's content.
+    #[error(transparent)]
+    Pack(#[from] PackError),
+    /// What a worker said of a pack.
+    #[error("{0}")]
+    Unpacking(String),
 }
 
 impl Cause {
-    /// Whether asking again may help.
-    pub(crate) fn is_transient(&self) -> bool {
+    /// How often the same request may be repeated.
+    pub(crate) fn retries(&self) -> u32 {
         match self {
-            Self::Network | Self::Supply(SupplyError::TooShort { .. }) => true,
-            Self::Response(error) => error.is_transient(),
+            Self::Network
+            | Self::Broken
+            | Self::Stalled { .. }
+            | Self::Supply(SupplyError::TooShort { .. }) => 3,
+            Self::Response(error) => error.retries(),
+            _ => 0,
+        }
+    }
+
+    /// Whether the file may still be had whole, by a request without a range.
+    pub(crate) fn is_about_ranges(&self) -> bool {
+        match self {
+            // A server that compresses ranges sends what Chromium refuses and nobody can decode.
+            Self::Network | Self::Broken | Self::Supply(_) => true,
+            Self::Response(error) => error.is_about_ranges(),
             _ => false,
         }
     }
 
+    /// Whether what came is not what was asked for, although its headers say so.
+    pub(crate) fn is_about_content(&self) -> bool {
+        matches!(self, Self::Zip(_) | Self::Decode(_))
+    }
+
     fn code(&self) -> &'static str {
         match self {
-            Self::Network | Self::Unreadable => "unreachable",
+            Self::Network | Self::Broken | Self::Stalled { .. } | Self::Unreadable => "unreachable",
+            Self::Response(ResponseError::Status(416)) => "range",
             Self::Response(ResponseError::Status(_)) => "status",
             Self::Response(ResponseError::Changed { .. }) => "changed",
-            Self::Response(_) | Self::Supply(_) | Self::NoLength => "range",
+            Self::Response(_) | Self::Supply(_) => "range",
             Self::Zip(_) => "archive",
-            Self::Decode(_) => "content",
+            Self::Decode(_) | Self::Pack(_) | Self::Unpacking(_) => "content",
             Self::Format(_) => "index",
         }
     }

@@ -11,11 +11,11 @@ use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::future_to_promise;
 
 use super::error::Failure;
-use super::host::{Host, WheelfsError};
+use super::host::{Host, Unpacker, WheelfsError};
 use super::loader::{self, obtain_blocking};
 use super::mount;
 use super::state::{Shared, State};
-use crate::tree::{Ino, MemberId, Node};
+use crate::tree::{FileId, Ino, Node};
 
 #[wasm_bindgen(typescript_custom_section)]
 const TYPES: &str = r#"
@@ -85,12 +85,19 @@ pub struct Filesystem {
 
 #[wasm_bindgen]
 impl Filesystem {
-    /// `host`: Node's file access, absent in browsers. `cache_bytes`: budget for decoded members. `max_prefetches`:
+    /// `host`: Node's file access, absent in browsers. `unpacker`: another thread, where there is one. `cache_bytes`: budget for decoded members. `max_prefetches`:
     /// prefetch requests under way at once. `rtt_ms`, `mbps`: the line that requests are planned for.
     #[wasm_bindgen(constructor)]
-    pub fn new(host: Option<Host>, cache_bytes: f64, max_prefetches: u32, rtt_ms: f64, mbps: f64) -> Self {
+    pub fn new(
+        host: Option<Host>,
+        unpacker: Option<Unpacker>,
+        cache_bytes: f64,
+        max_prefetches: u32,
+        rtt_ms: f64,
+        mbps: f64,
+    ) -> Self {
         let line = Line { rtt_ms, bytes_per_ms: mbps * 125.0 };
-        let state = State::new(host, cache_bytes as u64, max_prefetches as usize, line);
+        let state = State::new(host, unpacker, cache_bytes as u64, max_prefetches as usize, line);
         Self { shared: Rc::new(RefCell::new(state)) }
     }
 
@@ -124,15 +131,61 @@ impl Filesystem {
         include_str!("../../py/collector.py").to_owned()
     }
 
-    /// Takes the content of a `wheelfs.idx`, whose archive URLs are relative to `base_url`. Returns the version of
-    /// Pyodide it was built for. `index_url` is for the message.
+    /// The Python source that makes cold modules of the standard library importable (`py/standard_library.py`).
+    #[wasm_bindgen(js_name = standardLibrarySource)]
+    pub fn standard_library_source() -> String {
+        include_str!("../../py/standard_library.py").to_owned()
+    }
+
+    /// The Python source that names the loaded modules of the standard library (`py/loaded.py`).
+    #[wasm_bindgen(js_name = loadedSource)]
+    pub fn loaded_source() -> String {
+        include_str!("../../py/loaded.py").to_owned()
+    }
+
+    /// This module, compiled, for another thread.
+    #[wasm_bindgen(js_name = compiledModule)]
+    pub fn compiled_module() -> JsValue {
+        wasm_bindgen::module()
+    }
+
+    /// Takes the content of a `wheelfs.idx` that came from `index_url`. The URLs of its wheels are relative to `base_url`,
+    /// that of the standard library to `runtime_url`, those of its packs to its own. Returns the version of Pyodide it
+    /// was built for.
     #[wasm_bindgen(js_name = loadIndex)]
-    pub fn load_index(&self, bytes: &[u8], index_url: &str, base_url: &str) -> Result<String, JsValue> {
+    pub fn load_index(
+        &self,
+        bytes: &[u8],
+        index_url: &str,
+        base_url: &str,
+        runtime_url: &str,
+    ) -> Result<String, JsValue> {
         let index = format::decode(bytes).map_err(|error| Failure::new(index_url, error))?;
-        let urls = index.archives.iter().map(|archive| absolute(&archive.url, base_url)).collect();
+        let urls = index.archives.iter().map(|archive| match archive.install {
+            Install::StandardLibrary => absolute(&archive.url, runtime_url),
+            _ => absolute(&archive.url, base_url),
+        });
+        let urls = urls.collect();
+        let pack_urls = index.packs.iter().map(|pack| absolute(&pack.url, index_url)).collect();
         let pyodide = index.pyodide.clone();
-        self.shared.borrow_mut().adopt(index, urls);
+        self.shared.borrow_mut().adopt(index, urls, pack_urls);
         Ok(pyodide)
+    }
+
+    /// Number of packs of the index.
+    #[wasm_bindgen(getter)]
+    pub fn packs(&self) -> u32 {
+        self.shared.borrow().index.packs.len() as u32
+    }
+
+    /// Folder of the standard library where the index has a hot one, `/lib/python3.12`.
+    #[wasm_bindgen(getter, js_name = standardLibrary)]
+    pub fn standard_library(&self) -> Option<String> {
+        let state = self.shared.borrow();
+        let mut archives = state.index.archives.iter();
+        archives
+            .any(|archive| archive.install == Install::StandardLibrary)
+            .then(|| ["/lib/python", &state.index.python].concat())
     }
 
     /// Starts prefetching: what the named entry point reads, or without a name the only entry point, or nothing when
@@ -152,14 +205,16 @@ impl Filesystem {
         }
     }
 
-    /// Brings what the named groups or entry points read; without names, all of them. Resolves when it is here.
+    /// Brings what the named groups or entry points read; without names, all of them. Resolves when it is here, to the
+    /// libraries among it, two values each: inode of the root, path below it.
     pub fn prefetch(&self, names: Option<Vec<String>>) -> Promise {
-        let groups = self.groups(names);
-        let shared = self.shared.clone();
-        future_to_promise(async move {
-            loader::prefetch(&shared, &groups?).await?;
-            Ok(JsValue::UNDEFINED)
-        })
+        self.bring(self.groups(names))
+    }
+
+    /// The same for what code that imports these modules will read, as far as the index knows.
+    #[wasm_bindgen(js_name = prefetchImports)]
+    pub fn prefetch_imports(&self, imports: Vec<String>) -> Promise {
+        self.bring(Ok(self.shared.borrow().foreseen(&imports)))
     }
 
     /// Changes how many prefetch requests may be under way.
@@ -188,16 +243,19 @@ impl Filesystem {
         future_to_promise(async move { Ok(JsValue::from(mount::mount(&shared, info).await? as f64)) })
     }
 
-    /// Lock names of the mounted archives, in the order they were mounted.
+    /// Lock names of the mounted packages, in the order they were mounted.
     pub fn packages(&self) -> Vec<String> {
-        self.shared.borrow().index.archives.iter().map(|archive| archive.name.clone()).collect()
+        let state = self.shared.borrow();
+        let packages = state.index.archives.iter().filter(|a| a.install != Install::StandardLibrary);
+        packages.map(|archive| archive.name.clone()).collect()
     }
 
     /// The archives as the header of a trace wants them: `[{name, file_name}]`.
     #[wasm_bindgen(js_name = traceHeader)]
     pub fn trace_header(&self) -> Array {
         let state = self.shared.borrow();
-        let archives = state.index.archives.iter().map(|archive| {
+        let packages = state.index.archives.iter().filter(|a| a.install != Install::StandardLibrary);
+        let archives = packages.map(|archive| {
             let file_name = archive.url.rsplit('/').next().unwrap_or_default();
             object(&[("name", archive.name.as_str().into()), ("file_name", file_name.into())])
         });
@@ -221,13 +279,13 @@ impl Filesystem {
         out
     }
 
-    /// Null when the file's bytes are at hand; else a promise that resolves once they are, or once it is known why they
-    /// cannot be ([`failure`](Self::failure) then tells). It never rejects.
+    /// Null when the file's bytes are at hand, or are bytecode that cannot be had; else a promise that resolves once they
+    /// are here, or once it is known why they cannot be ([`failure`](Self::failure) then tells). It never rejects.
     pub fn missing(&self, ino: Ino) -> Option<Promise> {
-        let id = self.member(ino)?;
+        let id = self.file(ino)?;
         {
             let mut state = self.shared.borrow_mut();
-            if state.at_hand(id).is_some() {
+            if state.at_hand(id).is_some() || state.is_lost(ino) {
                 return None;
             }
         }
@@ -235,21 +293,30 @@ impl Filesystem {
         Some(future_to_promise(async move {
             let outcome = loader::obtain(&shared, id).await;
             let mut state = shared.borrow_mut();
-            match outcome {
-                Ok(_) => state.failures.remove(&id),
-                Err(failure) => state.failures.insert(id, failure),
-            };
+            if let FileId::Member(id) = id {
+                state.failures.retain(|(member, _)| *member != id);
+                if let Err(failure) = outcome {
+                    state.failures.push((id, failure));
+                }
+            }
             Ok(JsValue::UNDEFINED)
         }))
+    }
+
+    /// Whether this is bytecode that cannot be had: opening it is to fail as if it were not there, and Python compiles the
+    /// source.
+    #[wasm_bindgen(js_name = isLost)]
+    pub fn is_lost(&self, ino: Ino) -> bool {
+        self.shared.borrow().is_lost(ino)
     }
 
     /// The file's bytes, if they are at hand.
     pub fn bytes(&self, ino: Ino) -> Option<Uint8Array> {
         let mut state = self.shared.borrow_mut();
         match state.tree.node(ino)? {
-            Node::Directory(_) => None,
+            Node::Directory(_) | Node::Gone => None,
             Node::Inline(content) => Some(Uint8Array::from(&**content)),
-            Node::Member(id) => {
+            Node::File(id) => {
                 let id = *id;
                 state.at_hand(id).map(|decoded| decoded.0)
             }
@@ -262,25 +329,28 @@ impl Filesystem {
         if let Some(bytes) = self.bytes(ino) {
             return Ok(bytes);
         }
-        let Some(id) = self.member(ino) else { return Ok(Uint8Array::new_with_length(0)) };
-        Ok(obtain_blocking(&self.shared, id)?.0)
+        match self.file(ino) {
+            Some(FileId::Member(id)) => Ok(obtain_blocking(&self.shared, id)?.0),
+            // Only a pack has it, and what is under way cannot arrive while the event loop stands still.
+            Some(FileId::Bytecode(_)) => {
+                Err(WheelfsError::new("bytecode is not here yet", "pending", "", None).into())
+            }
+            None => Ok(Uint8Array::new_with_length(0)),
+        }
     }
 
     /// Why the last wait for this file brought no bytes; asking takes it away, so that the next read tries again.
     pub fn failure(&self, ino: Ino) -> Option<WheelfsError> {
-        let id = self.member(ino)?;
-        let failure = self.shared.borrow_mut().failures.remove(&id)?;
+        let FileId::Member(id) = self.file(ino)? else { return None };
+        let mut state = self.shared.borrow_mut();
+        let at = state.failures.iter().position(|(member, _)| *member == id)?;
+        let (_, failure) = state.failures.swap_remove(at);
         Some(WheelfsError::from(&failure))
     }
 
     /// The libraries a library needs, two values each: inode of the root, path below it.
     pub fn needed(&self, ino: Ino) -> Array {
-        let out = Array::new();
-        for (root, path) in self.shared.borrow_mut().needed(ino) {
-            out.push(&root.into());
-            out.push(&path.into());
-        }
-        out
+        rows(self.shared.borrow_mut().needed(ino))
     }
 
     /// Counters.
@@ -299,6 +369,16 @@ impl Filesystem {
             ("waitingBytes", (state.scheduler.held() as f64).into()),
         ])
         .unchecked_into()
+    }
+
+    fn bring(&self, groups: Result<Vec<u32>, JsValue>) -> Promise {
+        let shared = self.shared.clone();
+        future_to_promise(async move {
+            let groups = groups?;
+            loader::prefetch(&shared, &groups).await?;
+            let libraries = rows(shared.borrow().libraries(&groups));
+            Ok(libraries.into())
+        })
     }
 
     /// Groups by the names of entry points and groups; all of them without names. An unknown name is an error.
@@ -321,9 +401,9 @@ impl Filesystem {
         Ok(groups)
     }
 
-    fn member(&self, ino: Ino) -> Option<MemberId> {
+    fn file(&self, ino: Ino) -> Option<FileId> {
         match self.shared.borrow().tree.node(ino)? {
-            Node::Member(id) => Some(*id),
+            Node::File(id) => Some(*id),
             _ => None,
         }
     }
@@ -332,6 +412,16 @@ impl Filesystem {
 /// `url` against `base`; an URL that cannot be parsed stays as it is and fails, named, when it is fetched.
 fn absolute(url: &str, base: &str) -> String {
     web_sys::Url::new_with_base(url, base).map_or_else(|_| url.to_owned(), |url| url.href())
+}
+
+/// Two values each: inode of the root, path below it.
+fn rows(paths: Vec<(Ino, String)>) -> Array {
+    let out = Array::new();
+    for (root, path) in paths {
+        out.push(&root.into());
+        out.push(&path.into());
+    }
+    out
 }
 
 fn object(fields: &[(&str, JsValue)]) -> JsValue {

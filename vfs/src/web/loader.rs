@@ -5,26 +5,61 @@ use gloo_timers::future::TimeoutFuture;
 use js_sys::Math;
 use wasm_bindgen_futures::spawn_local;
 
+use std::ops::Range;
+
 use super::blocking;
 use super::error::{Cause, Failure};
+use super::host::Host;
+use super::pack;
 use super::state::{Decoded, Shared};
 use super::transport::{self, Incoming, Manner};
-use crate::response::Body;
+use crate::packs::Whereabouts;
+use crate::response::{Body, Received};
 use crate::scheduler::{RequestId, Send, SupplyError};
-use crate::tree::MemberId;
+use crate::tree::{FileId, MemberId};
 
-/// How often a request is sent again after a failure that may pass.
-const RETRIES: u32 = 3;
+/// What a warning says when the whole file came in the place of a range.
+const NO_RANGES: &str = "its server has no byte ranges";
 /// Wait before the first retry, milliseconds; doubled each time, with a random factor of 0.5 to 1.5.
 const FIRST_BACKOFF_MS: f64 = 150.0;
 
-/// Brings a member: waits until it is decoded and in the cache.
-pub(crate) async fn obtain(shared: &Shared, id: MemberId) -> Result<Decoded, Failure> {
+/// Brings a file: waits until it is decoded and in the cache. Bytecode whose pack failed is `None`: Python compiles the
+/// source then.
+pub(crate) async fn obtain(shared: &Shared, id: FileId) -> Result<Option<Decoded>, Failure> {
+    if let Some(decoded) = shared.borrow_mut().at_hand(id) {
+        return Ok(Some(decoded));
+    }
+    wait_for_pack(shared, id).await;
+    if let Some(decoded) = shared.borrow_mut().cached(id) {
+        return Ok(Some(decoded));
+    }
+    let FileId::Member(member) = id else { return Ok(None) };
+    obtain_from_wheel(shared, member).await.map(Some)
+}
+
+/// Resolves when the file has come with a pack, or will not. A pack that nobody has foreseen is opened: what its programs
+/// read will be read next.
+async fn wait_for_pack(shared: &Shared, id: FileId) {
     let woken = {
         let mut state = shared.borrow_mut();
-        if let Some(decoded) = state.cached(id) {
-            return Ok(decoded);
+        if let Some((place, Whereabouts::Unopened)) = state.packs.place(id) {
+            state.start_groups_of_pack(place.pack);
         }
+        let place = state.packs.place(id);
+        let woken = place.and_then(|(place, _)| state.await_packed(place));
+        state.stats.waits += u32::from(woken.is_some());
+        woken
+    };
+    if let Some(woken) = woken {
+        pump(shared);
+        // Why a pack failed was said when it did; what it was to bring comes from the wheels.
+        let _ = woken.await;
+    }
+}
+
+async fn obtain_from_wheel(shared: &Shared, id: MemberId) -> Result<Decoded, Failure> {
+    let woken = {
+        let mut state = shared.borrow_mut();
         let span = state.member(id).map(|member| member.span());
         match (state.decode_arrived(id), span) {
             (Some(Ok(decoded)), _) => return Ok(decoded),
@@ -47,40 +82,147 @@ pub(crate) async fn obtain(shared: &Shared, id: MemberId) -> Result<Decoded, Fai
     refetch(shared, id).await
 }
 
-/// What arrived does not decode: asks once more, past every cache, before it is called an error.
+/// What arrived does not decode: asks once more, past every cache; then for the whole archive, since some servers send
+/// other bytes than those they name. Only then it is called an error.
 async fn refetch(shared: &Shared, id: MemberId) -> Result<Decoded, Failure> {
-    let Some((host, url, span, len)) = address(shared, id) else {
-        return Err(shared.borrow().failure(id, Cause::Unreadable));
-    };
+    let at = address(shared, id)?;
     let manner = Manner { urgent: true, reload: true };
-    let bytes = transport::read(host.as_ref(), &url, &span, Some(len), manner).await;
-    let mut state = shared.borrow_mut();
-    let bytes = bytes.map_err(|cause| state.failure(id, cause))?;
-    state.stats.requests += 1;
-    state.stats.bytes += bytes.len() as u64;
-    state.decode_from(id, &bytes)
+    let mut outcome = Err(Cause::Unreadable);
+    for span in [Some(&at.span), None] {
+        if span.is_none() && (transport::is_file(&at.url) || shared.borrow().scheduler.is_whole(id.archive)) {
+            break;
+        }
+        outcome = insist(shared, &at.url, span, Some(at.len), manner).await;
+        let Ok((received, _)) = &mut outcome else { break };
+        let received = std::mem::replace(received, Received::Range(Vec::new()));
+        match take(shared, id, received) {
+            Err(Failure { cause, .. }) if cause.is_about_content() => {
+                if span.is_some() {
+                    warn_once(shared, &at.url, &cause);
+                }
+                outcome = Err(cause);
+            }
+            done => return done,
+        }
+    }
+    let state = shared.borrow();
+    outcome.map_or_else(|cause| Err(state.failure(id, cause)), |_| Err(state.failure(id, Cause::Unreadable)))
 }
 
-/// Brings a member that is not at hand without returning to the event loop.
+/// Brings a member that is not at hand without returning to the event loop. A request of it may be under way; that
+/// cannot make progress while the event loop stands still.
 pub(crate) fn obtain_blocking(shared: &Shared, id: MemberId) -> Result<Decoded, Failure> {
-    let Some((host, url, span, len)) = address(shared, id) else {
-        return Err(shared.borrow().failure(id, Cause::Unreadable));
+    let at = address(shared, id)?;
+    let attempt = |span: Option<&Range<u64>>| {
+        shared.borrow_mut().stats.blocking_requests += 1;
+        let received = blocking::read(at.host.as_ref(), &at.url, span, Some(at.len));
+        let received = received.map_err(|cause| shared.borrow().failure(id, cause))?;
+        take(shared, id, received)
     };
-    // A request of this member may be under way; it cannot make progress while the event loop stands still. A second
-    // try answers what passes: a damaged transfer, a server that was busy.
-    let attempt = || {
-        let bytes = blocking::read(host.as_ref(), &url, &span, Some(len));
-        let mut state = shared.borrow_mut();
-        state.stats.blocking_requests += 1;
-        let bytes = bytes.map_err(|cause| state.failure(id, cause))?;
-        state.stats.bytes += bytes.len() as u64;
-        state.decode_from(id, &bytes)
-    };
-    attempt().or_else(|failure| match failure.cause {
-        Cause::Decode(_) => attempt(),
-        ref cause if cause.is_transient() => attempt(),
-        _ => Err(failure),
-    })
+    // A second try answers what passes: a damaged transfer, a server that was busy.
+    let mut outcome = attempt(Some(&at.span));
+    if let Err(Failure { cause, .. }) = &outcome
+        && (cause.retries() > 0 || cause.is_about_content())
+    {
+        outcome = attempt(Some(&at.span));
+    }
+    match outcome {
+        Err(Failure { cause, .. })
+            if (cause.is_about_ranges() || cause.is_about_content())
+                && !transport::is_file(&at.url)
+                && !shared.borrow().scheduler.is_whole(id.archive) =>
+        {
+            blame(shared, &at.url, &cause);
+            attempt(None)
+        }
+        outcome => outcome,
+    }
+}
+
+/// Decodes a member from bytes that were fetched outside the scheduler. A whole archive becomes the scheduler's, so that
+/// no other member asks for it again.
+fn take(shared: &Shared, id: MemberId, received: Received) -> Result<Decoded, Failure> {
+    let mut state = shared.borrow_mut();
+    match received {
+        Received::Range(bytes) => {
+            state.stats.bytes += bytes.len() as u64;
+            state.decode_from(id, &bytes)
+        }
+        Received::Whole(bytes) => {
+            let len = bytes.len() as u64;
+            state.stats.bytes += len;
+            let (whole, replaced) = state.scheduler.adopt_whole(id.archive, bytes);
+            for request in replaced {
+                state.move_waiters(request, whole);
+            }
+            state.wake(whole, len);
+            let url = state.url(id.archive).to_owned();
+            let decoded = state.decode_arrived(id);
+            drop(state);
+            warn_once(shared, &url, &NO_RANGES);
+            decoded.unwrap_or_else(|| Err(shared.borrow().failure(id, Cause::Unreadable)))
+        }
+    }
+}
+
+/// One request outside the scheduler, repeated where that may help, and without its range where the server does not do
+/// ranges. Also the length of the whole file, where the server tells it.
+pub(crate) async fn insist(
+    shared: &Shared,
+    url: &str,
+    span: Option<&Range<u64>>,
+    archive_len: Option<u64>,
+    manner: Manner,
+) -> Result<(Received, Option<u64>), Cause> {
+    let host = shared.borrow().host.clone();
+    let (mut span, mut attempt) = (span, 0);
+    loop {
+        shared.borrow_mut().stats.requests += 1;
+        let outcome = transport::read(host.as_ref(), url, span, archive_len, manner).await;
+        match outcome {
+            Ok((Received::Whole(bytes), total)) => {
+                warn_once(shared, url, &NO_RANGES);
+                return Ok((Received::Whole(bytes), total));
+            }
+            Err(cause) if attempt < cause.retries() => back_off(shared, &mut attempt).await,
+            Err(cause) if span.is_some() && cause.is_about_ranges() && !transport::is_file(url) => {
+                blame(shared, url, &cause);
+                (span, attempt) = (None, cause.retries());
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
+/// Waits before a request is repeated.
+async fn back_off(shared: &Shared, attempt: &mut u32) {
+    let wait = FIRST_BACKOFF_MS * f64::from(1 << *attempt) * (0.5 + Math::random());
+    *attempt += 1;
+    shared.borrow_mut().stats.retries += 1;
+    TimeoutFuture::new(wait as u32).await;
+}
+
+/// Warns of the cause for asking for a whole file. Not where no answer came: that may be no fault of the ranges, and
+/// whether the whole file comes is to be seen.
+fn blame(shared: &Shared, url: &str, cause: &Cause) {
+    if !matches!(cause, Cause::Network) {
+        warn_once(shared, url, cause);
+    }
+}
+
+/// Says that a file is downloaded whole, unless that was said of it before. Whether it said so.
+pub(crate) fn warn_once(shared: &Shared, url: &str, reason: &dyn std::fmt::Display) -> bool {
+    let first = !shared.borrow().without_ranges.iter().any(|known| known == url);
+    if first {
+        shared.borrow_mut().without_ranges.push(url.to_owned());
+    }
+    if first {
+        let warning = format!(
+            "wheelfs: {url}: {reason}, so the whole file is downloaded; serve it with byte ranges as RFC 9110 has them"
+        );
+        web_sys::console::warn_1(&warning.into());
+    }
+    first
 }
 
 /// Starts these groups; resolves when all they read is here.
@@ -93,6 +235,10 @@ pub(crate) async fn prefetch(shared: &Shared, groups: &[u32]) -> Result<(), Fail
 
 /// Sends what may be sent.
 pub(crate) fn pump(shared: &Shared) {
+    let packs = { std::mem::take(&mut shared.borrow_mut().packs_to_open) };
+    for pack in packs {
+        spawn_local(pack::open(shared.clone(), pack));
+    }
     loop {
         let Some(send) = ({ shared.borrow_mut().scheduler.next_to_send() }) else { return };
         let shared = shared.clone();
@@ -120,28 +266,29 @@ impl<C: Into<Cause>> From<C> for Stop {
 }
 
 async fn run(shared: &Shared, send: &Send) {
-    let mut attempt = 0;
-    let outcome = loop {
-        match transfer(shared, send).await {
-            Err(Stop::Failed(cause)) if cause.is_transient() && attempt < RETRIES => {
-                let backoff = FIRST_BACKOFF_MS * f64::from(1 << attempt) * (0.5 + Math::random());
-                attempt += 1;
-                shared.borrow_mut().stats.retries += 1;
-                TimeoutFuture::new(backoff as u32).await;
+    let (mut attempt, mut whole) = (0, false);
+    let cause = loop {
+        match transfer(shared, send, whole).await {
+            Err(Stop::Failed(cause)) if attempt < cause.retries() => back_off(shared, &mut attempt).await,
+            Err(Stop::Failed(cause)) => {
+                let url = shared.borrow().url(send.archive).to_owned();
+                if whole || transport::is_file(&url) || !cause.is_about_ranges() {
+                    break cause;
+                }
+                blame(shared, &url, &cause);
+                (attempt, whole) = (cause.retries(), true);
             }
-            outcome => break outcome,
+            Ok(()) | Err(Stop::Gone) => return,
         }
     };
-    if let Err(Stop::Failed(cause)) = outcome {
-        let mut state = shared.borrow_mut();
-        let failure = Failure::new(state.url(send.archive), cause);
-        state.scheduler.fail(send.id);
-        state.wake_failed(send.id, &failure);
-    }
+    let mut state = shared.borrow_mut();
+    let failure = Failure::new(state.url(send.archive), cause);
+    state.scheduler.fail(send.id);
+    state.wake_failed(send.id, &failure);
 }
 
-/// One attempt, from the first byte that has not arrived.
-async fn transfer(shared: &Shared, send: &Send) -> Result<(), Stop> {
+/// One attempt, from the first byte that has not arrived; or for the whole archive.
+async fn transfer(shared: &Shared, send: &Send, whole: bool) -> Result<(), Stop> {
     let (host, url, len, remaining) = {
         let mut state = shared.borrow_mut();
         let remaining = state.scheduler.remaining(send.id).ok_or(SupplyError::Gone)?;
@@ -152,24 +299,19 @@ async fn transfer(shared: &Shared, send: &Send) -> Result<(), Stop> {
     if remaining.is_empty() {
         return Ok(shared.borrow_mut().scheduler.finish(send.id)?);
     }
+    let span = (!whole).then_some(&remaining);
     let manner = Manner { urgent: send.urgent, reload: false };
-    match transport::request(host.as_ref(), &url, &remaining, len, manner).await? {
+    match transport::request(host.as_ref(), &url, span, len, manner).await? {
         Incoming::Bytes(bytes) => supply(shared, send.id, &bytes.to_vec())?,
-        Incoming::Stream(reader, body) => {
+        Incoming::Stream(reader, body, _) => {
             if let (Body::Whole, Some(len)) = (body, len) {
                 become_whole(shared, send, len)?;
             }
-            loop {
-                match transport::next_chunk(&reader).await {
-                    Ok(None) => break,
-                    Ok(Some(chunk)) => {
-                        if let Err(stop) = supply(shared, send.id, &chunk.to_vec()) {
-                            // Nobody wants the rest; not waiting for the cancellation.
-                            let _ = reader.cancel();
-                            return Err(stop.into());
-                        }
-                    }
-                    Err(cause) => return Err(cause.into()),
+            while let Some(chunk) = transport::next_chunk(&reader).await? {
+                if let Err(stop) = supply(shared, send.id, &chunk.to_vec()) {
+                    // Nobody wants the rest; not waiting for the cancellation.
+                    let _ = reader.cancel();
+                    return Err(stop.into());
                 }
             }
         }
@@ -185,7 +327,7 @@ fn supply(shared: &Shared, id: RequestId, bytes: &[u8]) -> Result<(), SupplyErro
     Ok(())
 }
 
-/// The server ignores ranges: its answer serves every request of this archive.
+/// The answer is the whole archive: it serves every request of it.
 fn become_whole(shared: &Shared, send: &Send, len: u64) -> Result<(), SupplyError> {
     let mut state = shared.borrow_mut();
     if state.scheduler.remaining(send.id).is_none() {
@@ -194,14 +336,9 @@ fn become_whole(shared: &Shared, send: &Send, len: u64) -> Result<(), SupplyErro
     for replaced in state.scheduler.became_whole(send.id, len) {
         state.move_waiters(replaced, send.id);
     }
-    if state.without_ranges.insert(send.archive) {
-        let url = state.url(send.archive);
-        let warning = format!(
-            "wheelfs: {url}: the server ignores byte ranges, so all {len} bytes are downloaded; serve the file with \
-             `Accept-Ranges: bytes`"
-        );
-        web_sys::console::warn_1(&warning.into());
-    }
+    let url = state.url(send.archive).to_owned();
+    drop(state);
+    warn_once(shared, &url, &NO_RANGES);
     Ok(())
 }
 
@@ -212,12 +349,20 @@ fn name_member(shared: &Shared, id: MemberId, failure: Failure) -> Failure {
     }
 }
 
-fn address(
-    shared: &Shared,
-    id: MemberId,
-) -> Option<(Option<super::host::Host>, String, std::ops::Range<u64>, u64)> {
+/// Where a member's bytes are.
+struct Address {
+    host: Option<Host>,
+    url: String,
+    span: Range<u64>,
+    /// Of the archive.
+    len: u64,
+}
+
+fn address(shared: &Shared, id: MemberId) -> Result<Address, Failure> {
     let state = shared.borrow();
-    let archive = state.index.archives.get(id.archive as usize)?;
-    let span = archive.members.get(id.member as usize)?.span();
-    Some((state.host.clone(), state.url(id.archive).to_owned(), span, archive.len))
+    let archive = state.index.archives.get(id.archive as usize);
+    let Some((archive, span)) = archive.zip(state.member(id).map(|member| member.span())) else {
+        return Err(state.failure(id, Cause::Unreadable));
+    };
+    Ok(Address { host: state.host.clone(), url: state.url(id.archive).to_owned(), span, len: archive.len })
 }

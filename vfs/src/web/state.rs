@@ -1,22 +1,24 @@
 //! Everything the page knows: what is mounted, what is decoded, what is under way. Touched only between awaits.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::HashMap;
 use std::ops::Range;
 use std::rc::Rc;
 
 use futures::channel::oneshot;
 use js_sys::Uint8Array;
 use prefetch_index::dylink;
-use prefetch_index::index::{Archive, Index, Member};
+use prefetch_index::index::{Archive, Group, Index, Member, PackedFile, bytecode_path};
+use prefetch_index::order::by_numbers;
 use prefetch_index::plan::{Budget, Line, Want, plan};
 use prefetch_index::zip::decode_member;
 
 use super::error::{Cause, Failure};
-use super::host::Host;
+use super::host::{Host, Unpacker};
 use crate::cache::{Cache, Sized64};
+use crate::packs::{Packs, Whereabouts, file_id};
 use crate::scheduler::{Found, RequestId, Scheduler};
-use crate::tree::{Ino, MemberId, Node, SHARED_LIBRARIES, SITE_PACKAGES, Tree, root_of};
+use crate::tree::{FileId, Ino, MemberId, Node, PackedId, SHARED_LIBRARIES, SITE_PACKAGES, Tree, root_of};
 
 /// The one state, shared by the exports and the transfers under way. Never borrowed across an `.await`.
 pub(crate) type Shared = Rc<RefCell<State>>;
@@ -44,62 +46,87 @@ pub(crate) struct Stats {
     pub(crate) decoded_bytes: u64,
 }
 
+/// What somebody who waits is told: the bytes are here, or why not.
+pub(crate) type Outcome = Result<(), Failure>;
+
 /// Somebody who waits until the bytes of a request are here up to an offset of the archive.
 struct Waiter {
+    request: RequestId,
     until: u64,
-    wake: oneshot::Sender<Result<(), Failure>>,
+    wake: oneshot::Sender<Outcome>,
 }
 
 pub(crate) struct State {
     pub(crate) host: Option<Host>,
+    pub(crate) unpacker: Option<Unpacker>,
     pub(crate) index: Index,
     /// Absolute URL of each archive.
     pub(crate) urls: Vec<String>,
     pub(crate) tree: Tree,
     pub(crate) scheduler: Scheduler,
     pub(crate) stats: Stats,
+    /// Absolute URL of each pack.
+    pub(crate) pack_urls: Vec<String>,
+    /// Packs that are to be opened.
+    pub(crate) packs_to_open: Vec<u32>,
+    pub(crate) packs: Packs<oneshot::Sender<Outcome>>,
     /// Why the last wait for a member ended without its bytes; taken by whoever reports it to Python.
-    pub(crate) failures: BTreeMap<MemberId, Failure>,
-    /// Archives whose server has no ranges, so that the warning comes once.
-    pub(crate) without_ranges: BTreeSet<u32>,
-    cache: Cache<MemberId, Decoded>,
+    pub(crate) failures: Vec<(MemberId, Failure)>,
+    /// URLs of archives whose server does not do ranges, so that the warning comes once.
+    pub(crate) without_ranges: Vec<String>,
+    /// Files that came with a pack and nobody has read yet. They are not the cache's to drop: they came to be read.
+    unpacked: HashMap<FileId, Decoded>,
+    cache: Cache<FileId, Decoded>,
     line: Line,
-    waiters: BTreeMap<RequestId, Vec<Waiter>>,
-    /// Groups that read a member, for starting them when it is missed.
-    groups_of: BTreeMap<MemberId, Vec<u32>>,
-    started: BTreeSet<u32>,
+    waiters: Vec<Waiter>,
+    started: Vec<u32>,
 }
 
 impl State {
-    pub(crate) fn new(host: Option<Host>, cache_bytes: u64, max_prefetches: usize, line: Line) -> Self {
+    pub(crate) fn new(
+        host: Option<Host>,
+        unpacker: Option<Unpacker>,
+        cache_bytes: u64,
+        max_prefetches: usize,
+        line: Line,
+    ) -> Self {
         Self {
             host,
+            unpacker,
             index: Index::default(),
             urls: Vec::new(),
             tree: Tree::default(),
             scheduler: Scheduler::new(max_prefetches),
             stats: Stats::default(),
-            failures: BTreeMap::new(),
-            without_ranges: BTreeSet::new(),
+            pack_urls: Vec::new(),
+            packs_to_open: Vec::new(),
+            packs: Packs::default(),
+            unpacked: HashMap::new(),
+            failures: Vec::new(),
+            without_ranges: Vec::new(),
             cache: Cache::new(cache_bytes),
             line,
-            waiters: BTreeMap::new(),
-            groups_of: BTreeMap::new(),
-            started: BTreeSet::new(),
+            waiters: Vec::new(),
+            started: Vec::new(),
         }
     }
 
-    /// Takes over a decoded index. `urls`: the absolute URL of each of its archives.
-    pub(crate) fn adopt(&mut self, index: Index, urls: Vec<String>) {
-        for (group, number) in index.groups.iter().zip(0..) {
-            for read in &group.reads {
-                let id = MemberId { archive: read.archive, member: read.member };
-                self.groups_of.entry(id).or_default().push(number);
-            }
-        }
+    /// Takes over a decoded index. `urls`: the absolute URL of each of its archives; `pack_urls`: of each of its packs.
+    pub(crate) fn adopt(&mut self, index: Index, urls: Vec<String>, pack_urls: Vec<String>) {
+        self.packs = Packs::new(&index);
+        self.pack_urls = pack_urls;
         self.index = Index { archives: Vec::new(), ..index };
         for (archive, url) in index.archives.into_iter().zip(urls) {
             self.add_archive(archive, url);
+        }
+        for packed in self.index.packs.iter().flat_map(|pack| &pack.files) {
+            let FileId::Bytecode(source) = file_id(packed) else { continue };
+            let Some(archive) = self.index.archives.get(packed.archive as usize) else { continue };
+            let member = archive.members.get(packed.member as usize);
+            let path = member.and_then(|member| archive.install_path(member));
+            if let Some(path) = path.and_then(|source| bytecode_path(source, &self.index.python)) {
+                self.tree.add_bytecode(root_of(archive.install), &path, source);
+            }
         }
     }
 
@@ -132,19 +159,81 @@ impl State {
     pub(crate) fn file(&self, ino: Ino) -> Option<(u64, i64, bool)> {
         match self.tree.node(ino)? {
             Node::Directory(_) => None,
+            Node::Gone => Some((0, 0, false)),
             Node::Inline(content) => Some((content.len() as u64, 0, false)),
-            Node::Member(id) => self.member(*id).map(|member| (member.len, member.mtime, member.executable)),
+            Node::File(FileId::Member(id)) => {
+                self.member(*id).map(|member| (member.len, member.mtime, member.executable))
+            }
+            Node::File(bytecode) => {
+                let (place, _) = self.packs.place(*bytecode)?;
+                self.packed(place).map(|file| (file.bytecode.unwrap_or_default(), 0, false))
+            }
         }
     }
 
-    /// The decoded member, if it is at hand.
-    pub(crate) fn cached(&mut self, id: MemberId) -> Option<Decoded> {
+    fn packed(&self, id: PackedId) -> Option<&PackedFile> {
+        self.index.packs.get(id.pack as usize)?.files.get(id.file as usize)
+    }
+
+    /// The decoded file, if it is at hand.
+    pub(crate) fn cached(&mut self, id: FileId) -> Option<Decoded> {
+        if let Some(decoded) = self.unpacked.remove(&id) {
+            self.cache.insert(id, decoded);
+        }
         self.cache.get(&id).cloned()
     }
 
-    /// The decoded member, if it can be had without the network.
-    pub(crate) fn at_hand(&mut self, id: MemberId) -> Option<Decoded> {
-        self.cached(id).or_else(|| self.decode_arrived(id)?.ok())
+    /// The decoded file, if it can be had without the network.
+    pub(crate) fn at_hand(&mut self, id: FileId) -> Option<Decoded> {
+        self.cached(id).or_else(|| match id {
+            FileId::Member(member) if self.member(member).is_some_and(|member| member.len == 0) => {
+                Some(Decoded(Uint8Array::new_with_length(0)))
+            }
+            FileId::Member(member) => self.decode_arrived(member)?.ok(),
+            FileId::Bytecode(_) => None,
+        })
+    }
+
+    /// Whether this is bytecode that cannot be had any more. Python then compiles the source.
+    pub(crate) fn is_lost(&self, ino: Ino) -> bool {
+        match self.tree.node(ino) {
+            Some(Node::Gone) => true,
+            Some(Node::File(id @ FileId::Bytecode(_))) => {
+                let kept = self.unpacked.contains_key(id) || self.cache.contains(id);
+                !kept
+                    && !matches!(
+                        self.packs.place(*id),
+                        Some((_, Whereabouts::Unopened | Whereabouts::Coming))
+                    )
+            }
+            _ => false,
+        }
+    }
+
+    /// A file of a pack has come: `bytes` were checked.
+    pub(crate) fn unpacked(&mut self, id: PackedId, bytes: Uint8Array) {
+        let Some(file_id) = self.packed(id).map(file_id) else { return };
+        self.stats.members += 1;
+        self.stats.decoded_bytes += u64::from(bytes.length());
+        if !self.cache.contains(&file_id) {
+            self.unpacked.insert(file_id, Decoded(bytes));
+        }
+        for wake in self.packs.arrived(id) {
+            // Nobody listens when the reader was cancelled; the bytes stay for the next.
+            let _ = wake.send(Ok(()));
+        }
+    }
+
+    /// A pack has come whole, or failed. Then what it was to bring is asked for from the wheels.
+    pub(crate) fn pack_ended(&mut self, pack: u32, failure: Option<&Failure>) {
+        for wake in self.packs.end(pack, failure.is_some()) {
+            let _ = wake.send(failure.map_or(Ok(()), |failure| Err(failure.clone())));
+        }
+        if failure.is_some() {
+            let served = self.groups_with(pack);
+            let again: Vec<u32> = self.started.extract_if(.., |group| served.contains(group)).collect();
+            self.start(&again);
+        }
     }
 
     pub(crate) fn cached_bytes(&self) -> u64 {
@@ -180,7 +269,7 @@ impl State {
         let decoded = Decoded(Uint8Array::from(bytes));
         self.stats.members += 1;
         self.stats.decoded_bytes += bytes.len() as u64;
-        self.cache.insert(id, decoded.clone());
+        self.cache.insert(FileId::Member(id), decoded.clone());
         decoded
     }
 
@@ -193,33 +282,57 @@ impl State {
         }
     }
 
-    /// Asks for a member that Python waits for, and for what its group will read after it.
-    pub(crate) fn demand(
-        &mut self,
-        id: MemberId,
-        span: Range<u64>,
-    ) -> oneshot::Receiver<Result<(), Failure>> {
+    /// Waits for a file of a pack; `None`: it is not on its way.
+    pub(crate) fn await_packed(&mut self, id: PackedId) -> Option<oneshot::Receiver<Outcome>> {
+        let (wake, woken) = oneshot::channel();
+        self.packs.wait(id, wake).is_none().then_some(woken)
+    }
+
+    /// Starts the groups that a pack serves.
+    pub(crate) fn start_groups_of_pack(&mut self, pack: u32) {
+        let groups = self.groups_with(pack);
+        self.start(&groups);
+    }
+
+    fn groups_with(&self, pack: u32) -> Vec<u32> {
+        let groups = (0..).zip(&self.index.groups);
+        groups.filter(|(_, group)| group.packs.contains(&pack)).map(|(number, _)| number).collect()
+    }
+
+    /// Asks for a member that Python waits for, and for what its groups will read after it.
+    pub(crate) fn demand(&mut self, id: MemberId, span: Range<u64>) -> oneshot::Receiver<Outcome> {
         let (wake, woken) = oneshot::channel();
         let until = span.end;
         let request = self.scheduler.demand(id.archive, span);
-        self.waiters.entry(request).or_default().push(Waiter { until, wake });
-        let groups = self.groups_of.get(&id).cloned().unwrap_or_default();
+        self.waiters.push(Waiter { request, until, wake });
+        let reads = |group: &Group| {
+            group.reads.iter().any(|read| (read.archive, read.member) == (id.archive, id.member))
+        };
+        let groups = (0..).zip(&self.index.groups).filter(|(_, group)| reads(group));
+        let groups: Vec<u32> = groups.map(|(number, _)| number).collect();
         self.start(&groups);
         woken
     }
 
     /// Queues what the groups and their parents read and nobody has asked for yet.
     pub(crate) fn start(&mut self, groups: &[u32]) {
-        let fresh: Vec<u32> = groups.iter().copied().filter(|group| self.started.insert(*group)).collect();
+        let mut fresh = groups.to_vec();
+        fresh.retain(|group| !self.started.contains(group));
+        self.started.extend(&fresh);
         if fresh.is_empty() {
             return;
         }
+        self.open_packs(&fresh);
         let members = self
             .index
             .access_order(&fresh)
             .into_iter()
             .map(|read| MemberId { archive: read.archive, member: read.member });
-        let missing = members.filter(|id| !self.cache.contains(id)).filter_map(|id| {
+        let is_missing = |id: &MemberId| {
+            let file = FileId::Member(*id);
+            !self.packs.serves(*id) && !self.cache.contains(&file) && !self.unpacked.contains_key(&file)
+        };
+        let missing = members.filter(is_missing).filter_map(|id| {
             let span = self.member(id)?.span();
             matches!(self.scheduler.find(id.archive, &span), Found::Nowhere)
                 .then_some(Want { archive: id.archive, span })
@@ -230,8 +343,66 @@ impl State {
         self.scheduler.prefetch(&planned, &wants);
     }
 
+    /// Opens the packs of the groups and of their parents.
+    fn open_packs(&mut self, groups: &[u32]) {
+        for pack in self.packs_of(groups) {
+            let files = self.index.packs.get(pack as usize).map_or(0, |pack| pack.files.len());
+            if self.packs.open(pack, files) {
+                self.packs_to_open.push(pack);
+            }
+        }
+    }
+
+    /// Packs of the groups and of their parents, in the order of what they hold first.
+    fn packs_of(&self, groups: &[u32]) -> Vec<u32> {
+        let mut pending = groups.to_vec();
+        let mut visited = vec![false; self.index.groups.len()];
+        while let Some(id) = pending.pop() {
+            if let Some(group) = self.index.groups.get(id as usize)
+                && !std::mem::replace(&mut visited[id as usize], true)
+            {
+                pending.extend(&group.parents);
+            }
+        }
+        let groups = visited.iter().zip(&self.index.groups).filter(|(visited, _)| **visited);
+        let packs = groups.flat_map(|(_, group)| group.packs.iter().copied()).collect();
+        let mut packs = by_numbers(packs, |pack| (u64::from(*pack), 0));
+        packs.dedup();
+        packs
+    }
+
+    /// Groups that code which imports these top-level modules will read, and those already started: empty when none is foreseen.
+    pub(crate) fn foreseen(&self, imports: &[String]) -> Vec<u32> {
+        let mut groups = Vec::new();
+        for (group, number) in self.index.groups.iter().zip(0..) {
+            let top = group.name.split('.').next().unwrap_or_default();
+            if imports.iter().any(|import| import == top) {
+                groups.push(number);
+            }
+        }
+        if !groups.is_empty() {
+            groups.extend(&self.started);
+        }
+        groups
+    }
+
+    /// The libraries that these groups read, in access order, as (root, path below it).
+    pub(crate) fn libraries(&self, groups: &[u32]) -> Vec<(Ino, String)> {
+        let mut libraries = Vec::new();
+        for read in self.index.access_order(groups) {
+            let archive = &self.index.archives[read.archive as usize];
+            if let Some(member) = self.index.member(read)
+                && member.is_shared_library()
+                && let Some(path) = archive.install_path(member)
+            {
+                libraries.push((root_of(archive.install), path.to_owned()));
+            }
+        }
+        libraries
+    }
+
     /// Everything of these groups that has not arrived: what to wait for so that they can run without the network.
-    pub(crate) fn outstanding(&mut self, groups: &[u32]) -> Vec<oneshot::Receiver<Result<(), Failure>>> {
+    pub(crate) fn outstanding(&mut self, groups: &[u32]) -> Vec<oneshot::Receiver<Outcome>> {
         let members: Vec<MemberId> = self
             .index
             .access_order(groups)
@@ -243,45 +414,45 @@ impl State {
             let Some(span) = self.member(id).map(Member::span) else { continue };
             if let Found::Coming(request) = self.scheduler.find(id.archive, &span) {
                 let (wake, receiver) = oneshot::channel();
-                self.waiters.entry(request).or_default().push(Waiter { until: span.end, wake });
+                self.waiters.push(Waiter { request, until: span.end, wake });
                 woken.push(receiver);
             }
+        }
+        for pack in self.packs_of(groups) {
+            let files = self.index.packs.get(pack as usize).map_or(0, |pack| pack.files.len() as u32);
+            woken.extend((0..files).filter_map(|file| self.await_packed(PackedId { pack, file })));
         }
         woken
     }
 
     /// Wakes those whose bytes of `request` are here, up to the offset `arrived`.
     pub(crate) fn wake(&mut self, request: RequestId, arrived: u64) {
-        let Some(waiters) = self.waiters.get_mut(&request) else { return };
-        for waiter in waiters.extract_if(.., |waiter| waiter.until <= arrived) {
+        for waiter in self.waiters.extract_if(.., |w| w.request == request && w.until <= arrived) {
             // Nobody listens when the reader was cancelled; the bytes stay for the next.
             let _ = waiter.wake.send(Ok(()));
-        }
-        if waiters.is_empty() {
-            self.waiters.remove(&request);
         }
     }
 
     /// Tells all who wait for `request` that it failed.
     pub(crate) fn wake_failed(&mut self, request: RequestId, failure: &Failure) {
-        for waiter in self.waiters.remove(&request).into_iter().flatten() {
+        for waiter in self.waiters.extract_if(.., |waiter| waiter.request == request) {
             let _ = waiter.wake.send(Err(failure.clone()));
         }
     }
 
     /// Those who wait for `from` now wait for `to`, which brings the same bytes.
     pub(crate) fn move_waiters(&mut self, from: RequestId, to: RequestId) {
-        if let Some(waiters) = self.waiters.remove(&from) {
-            self.waiters.entry(to).or_default().extend(waiters);
+        for waiter in self.waiters.iter_mut().filter(|waiter| waiter.request == from) {
+            waiter.request = to;
         }
     }
 
     /// The libraries that the library `ino` needs, as (root, path below it). Those found nowhere are left out: the
     /// dynamic linker names them better than we could.
     pub(crate) fn needed(&mut self, ino: Ino) -> Vec<(Ino, String)> {
-        let Some(Node::Member(id)) = self.tree.node(ino) else { return Vec::new() };
+        let Some(Node::File(FileId::Member(id))) = self.tree.node(ino) else { return Vec::new() };
         let id = *id;
-        let bytes = self.cached(id);
+        let bytes = self.cached(FileId::Member(id));
         let Some((archive, member)) = self.index.archives.get(id.archive as usize).zip(self.member(id))
         else {
             return Vec::new();

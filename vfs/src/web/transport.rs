@@ -1,16 +1,28 @@
-//! One transfer: a range of a URL, chunk by chunk.
+//! One transfer: a range of a URL or the whole of it, chunk by chunk.
 
 use std::ops::Range;
 
-use gloo_net::http::{Method, Request, Response};
-use js_sys::{Reflect, Uint8Array};
-use wasm_bindgen::{JsCast, JsValue};
+use futures::future::{Either, select};
+use gloo_timers::future::TimeoutFuture;
+use js_sys::{Promise, Reflect, Uint8Array};
+use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{ReadableStreamDefaultReader, RequestCache, RequestInit};
+use web_sys::{AbortController, ReadableStreamDefaultReader, Request, RequestCache, RequestInit, Response};
 
 use super::error::Cause;
 use super::host::Host;
-use crate::response::{self, Body};
+use crate::response::{self, Body, Received};
+
+#[wasm_bindgen]
+extern "C" {
+    /// The same in windows, workers and Node.
+    #[wasm_bindgen(js_name = fetch)]
+    fn global_fetch(request: &Request) -> Promise;
+}
+
+/// How long a connection may bring nothing before it is given up, seconds. A phone that changes cells is silent for a
+/// few; Chromium itself waits five minutes.
+const PATIENCE: u32 = 20;
 
 /// How a request is to be made.
 #[derive(Clone, Copy, Debug)]
@@ -23,124 +35,128 @@ pub(crate) struct Manner {
 
 /// A response whose headers were checked; its body is still to come.
 pub(crate) enum Incoming {
-    /// The body in chunks, as they arrive.
-    Stream(ReadableStreamDefaultReader, Body),
+    /// The body in chunks, as they arrive; and the length of the whole file, where the server tells it.
+    Stream(ReadableStreamDefaultReader, Body, Option<u64>),
     /// A file of Node's, read at once.
     Bytes(Uint8Array),
 }
 
-/// Asks for `span` of `url`.
+/// Asks for `span` of `url`, or for all of it.
 pub(crate) async fn request(
     host: Option<&Host>,
     url: &str,
-    span: &Range<u64>,
+    span: Option<&Range<u64>>,
     archive_len: Option<u64>,
     manner: Manner,
 ) -> Result<Incoming, Cause> {
-    if let (Some(host), true) = (host, is_file(url)) {
+    if let (Some(host), Some(span), true) = (host, span, is_file(url)) {
         let promise =
             host.read_file(url, span.start as f64, span.end as f64).map_err(|_| Cause::Unreadable)?;
         let bytes = JsFuture::from(promise).await.map_err(|_| Cause::Unreadable)?;
         return Ok(Incoming::Bytes(bytes.unchecked_into()));
     }
-    let response = fetch(Method::GET, url, Some(span), manner).await?;
-    let content_range = response.headers().get("content-range");
+    let response = fetch("GET", url, span, manner).await?;
+    let content_range = header(&response, "content-range");
+    let total = content_range.as_deref().and_then(response::parse_content_range).and_then(|(_, total)| total);
     let body = response::check(response.status(), content_range.as_deref(), span, archive_len)?;
-    let stream = response.body().ok_or(Cause::Network)?;
-    let reader = stream.get_reader().dyn_into().map_err(|_| Cause::Network)?;
-    Ok(Incoming::Stream(reader, body))
+    let stream = response.body().ok_or(Cause::Broken)?;
+    let reader = stream.get_reader().unchecked_into();
+    Ok(Incoming::Stream(reader, body, total))
 }
 
-/// All bytes of `span`, whatever the server makes of the range.
+/// The same with its body; and the length of the whole file, where the server tells it.
 pub(crate) async fn read(
     host: Option<&Host>,
     url: &str,
-    span: &Range<u64>,
+    span: Option<&Range<u64>>,
     archive_len: Option<u64>,
     manner: Manner,
-) -> Result<Vec<u8>, Cause> {
-    let (reader, body) = match request(host, url, span, archive_len, manner).await? {
-        Incoming::Bytes(bytes) => return exactly(bytes.to_vec(), span),
-        Incoming::Stream(reader, body) => (reader, body),
-    };
-    let mut bytes = Vec::new();
-    while let Some(chunk) = next_chunk(&reader).await? {
-        bytes.extend_from_slice(&chunk.to_vec());
-    }
-    match body {
-        Body::Range => exactly(bytes, span),
-        Body::Whole => {
-            let got = bytes.len() as u64;
-            let part = (span.end <= got).then(|| bytes[span.start as usize..span.end as usize].to_vec());
-            part.ok_or(Cause::Supply(crate::scheduler::SupplyError::TooShort { wanted: span.end, got }))
+) -> Result<(Received, Option<u64>), Cause> {
+    let (bytes, body, total) = match request(host, url, span, archive_len, manner).await? {
+        Incoming::Bytes(bytes) => (bytes.to_vec(), Body::Range, None),
+        Incoming::Stream(reader, body, total) => {
+            let mut bytes = Vec::new();
+            while let Some(chunk) = next_chunk(&reader).await? {
+                bytes.extend_from_slice(&chunk.to_vec());
+            }
+            (bytes, body, total)
         }
-    }
+    };
+    Ok((Received::new(body, bytes, span, archive_len)?, total))
 }
 
-/// Length of the file at `url`. In a browser from `Content-Range` of a one-byte request, and where CORS hides that
-/// header from `Content-Length` of a HEAD, which it does not hide. Neither causes a preflight.
-pub(crate) async fn length(host: Option<&Host>, url: &str) -> Result<u64, Cause> {
+/// Length of the file at `url` as the server tells it without sending the file, if it does: by `Content-Length` of a
+/// HEAD, which CORS does not hide.
+pub(crate) async fn length(host: Option<&Host>, url: &str) -> Result<Option<u64>, Cause> {
     if let (Some(host), true) = (host, is_file(url)) {
         let promise = host.file_length(url).map_err(|_| Cause::Unreadable)?;
         let length = JsFuture::from(promise).await.map_err(|_| Cause::Unreadable)?;
-        return Ok(length.as_f64().unwrap_or_default() as u64);
+        return Ok(length.as_f64().map(|length| length as u64));
     }
-    let manner = Manner { urgent: true, reload: false };
-    let response = fetch(Method::GET, url, Some(&(0..1)), manner).await?;
-    let content_range = response.headers().get("content-range");
-    response::check(response.status(), None, &(0..1), None)?;
-    if let Some((_, Some(total))) = content_range.as_deref().and_then(response::parse_content_range) {
-        return Ok(total);
-    }
-    if let Some(body) = response.body() {
-        // The whole file may be coming: its first byte was all that was wanted.
-        let _ = body.cancel();
-    }
-    let head = fetch(Method::HEAD, url, None, manner).await?;
-    let length = head.headers().get("content-length").and_then(|text| text.parse().ok());
-    length.filter(|_| head.ok()).ok_or(Cause::NoLength)
+    let head = fetch("HEAD", url, None, Manner { urgent: true, reload: false }).await?;
+    Ok(header(&head, "content-length").and_then(|text| text.parse().ok()).filter(|_| head.ok()))
 }
 
 /// The next piece of a body, `None` at its end.
 pub(crate) async fn next_chunk(reader: &ReadableStreamDefaultReader) -> Result<Option<Uint8Array>, Cause> {
-    let result = JsFuture::from(reader.read()).await.map_err(|_| Cause::Network)?;
+    let Some(result) = patiently(JsFuture::from(reader.read())).await else {
+        // Not waiting for the cancellation: it has a connection to close that does not answer.
+        let _ = reader.cancel();
+        return Err(Cause::Stalled { seconds: PATIENCE });
+    };
+    let result = result.map_err(|_| Cause::Broken)?;
     let field = |name: &str| Reflect::get(&result, &name.into()).unwrap_or(JsValue::UNDEFINED);
     Ok((!field("done").is_truthy()).then(|| field("value").unchecked_into()))
 }
 
-fn is_file(url: &str) -> bool {
+/// Whether `url` is a file of Node's.
+pub(crate) fn is_file(url: &str) -> bool {
     url.starts_with("file:")
 }
 
-fn exactly(bytes: Vec<u8>, span: &Range<u64>) -> Result<Vec<u8>, Cause> {
-    use crate::scheduler::SupplyError::{TooLong, TooShort};
-    let (wanted, got) = (span.end - span.start, bytes.len() as u64);
-    match got.cmp(&wanted) {
-        std::cmp::Ordering::Equal => Ok(bytes),
-        std::cmp::Ordering::Less => Err(Cause::Supply(TooShort { wanted, got })),
-        std::cmp::Ordering::Greater => Err(Cause::Supply(TooLong { wanted, got })),
-    }
+fn header(response: &Response, name: &str) -> Option<String> {
+    response.headers().get(name).ok().flatten()
 }
 
-/// `fetch`, with the one header that CORS lets through without a preflight: a single closed or open byte range.
+/// `fetch`, with the one header that CORS lets through without a preflight: a single closed byte range.
 async fn fetch(
-    method: Method,
+    method: &str,
     url: &str,
     span: Option<&Range<u64>>,
     manner: Manner,
 ) -> Result<Response, Cause> {
     let init = RequestInit::new();
-    init.set_method(method.as_ref());
+    init.set_method(method);
     if manner.reload {
         init.set_cache(RequestCache::Reload);
     }
     // web-sys does not know `priority` yet. Engines without it ignore the property.
     let priority = if manner.urgent { "high" } else { "low" };
     let _ = Reflect::set(&init, &"priority".into(), &priority.into());
-    let request = web_sys::Request::new_with_str_and_init(url, &init).map_err(|_| Cause::Network)?;
+    let abort = AbortController::new().map_err(|_| Cause::Network)?;
+    init.set_signal(Some(&abort.signal()));
+    let request = Request::new_with_str_and_init(url, &init).map_err(|_| Cause::Network)?;
     if let Some(span) = span {
         let range = format!("bytes={}-{}", span.start, span.end - 1);
         request.headers().set("Range", &range).map_err(|_| Cause::Network)?;
     }
-    Request::from(request).send().await.map_err(|_| Cause::Network)
+    match patiently(JsFuture::from(global_fetch(&request))).await {
+        Some(response) => Ok(response.map_err(|_| Cause::Network)?.unchecked_into()),
+        None => {
+            abort.abort();
+            Err(Cause::Stalled { seconds: PATIENCE })
+        }
+    }
+}
+
+/// What `future` resolves to, or nothing after [`PATIENCE`]. Counted in ticks of one second, so that a thread which
+/// Python kept busy does not take its own silence for the server's.
+async fn patiently(mut future: JsFuture) -> Option<Result<JsValue, JsValue>> {
+    for _ in 0..PATIENCE {
+        match select(future, TimeoutFuture::new(1000)).await {
+            Either::Left((value, _)) => return Some(value),
+            Either::Right((_, pending)) => future = pending,
+        }
+    }
+    None
 }

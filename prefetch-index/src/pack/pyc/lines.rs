@@ -98,7 +98,7 @@ pub(super) fn write(runs: &[Run]) -> Vec<u8> {
 }
 
 fn write_one(table: &mut Vec<u8>, before: &mut i32, units: usize, place: Place) {
-    let mut head = |table: &mut Vec<u8>, kind: u8| table.push(0x80 | kind << 3 | (units - 1) as u8);
+    let head = |table: &mut Vec<u8>, kind: u8| table.push(0x80 | kind << 3 | (units - 1) as u8);
     match place {
         Place::Nowhere => head(table, 15),
         Place::Line { line } => {

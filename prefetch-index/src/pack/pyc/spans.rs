@@ -108,7 +108,9 @@ impl Operands {
                 Guess::Is(Span { start: self.previous.start, end: self.top().end + 1 })
             }
             MakeFunction => {
-                (0..=(argument & 15).count_ones()).for_each(|_| drop(self.pop()));
+                (0..=(argument & 15).count_ones()).for_each(|_| {
+                    let _ = self.pop();
+                });
                 Guess::Is(self.previous)
             }
             Import => {
@@ -135,7 +137,9 @@ impl Operands {
 
     fn store(&mut self, pops: u32, at: i32, width: i32) -> Guess {
         self.pushes = 0;
-        (0..pops).for_each(|_| drop(self.pop()));
+        (0..pops).for_each(|_| {
+            let _ = self.pop();
+        });
         Guess::Starts { at, width }
     }
 

@@ -1,6 +1,7 @@
 //! The bench behind `cargo xtask bench` and `cargo xtask demo`: the same page by several strategies, in turn, each time
-//! in a fresh Chromium at the far end of a shaped line.
+//! in a fresh browser at the far end of a shaped line.
 
+mod bundle;
 mod figures;
 mod run;
 mod table;
@@ -12,7 +13,7 @@ use demo_site::Line;
 use figures::{Figures, Run};
 use serde::Serialize;
 use thiserror::Error;
-use wheelfs_tests::{HarnessError, Parts, Site};
+use wheelfs_tests::{Engine, HarnessError, Parts, Site};
 
 #[derive(Parser)]
 struct Arguments {
@@ -28,6 +29,8 @@ struct Arguments {
     strategies: Vec<String>,
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
+    #[arg(long, value_enum, default_value = "chromium")]
+    engine: Engine,
     #[arg(long)]
     json: Option<PathBuf>,
     /// Serve the page over the same line until Ctrl-C instead of measuring.
@@ -75,12 +78,18 @@ async fn bench(arguments: &Arguments) -> Result<(), BenchError> {
     let parts = Parts::find()?;
     let line = Line::new(arguments.rtt, arguments.down);
     let site = Site::new(&parts, &arguments.pyodide)?.tls();
+    for strategy in &arguments.strategies {
+        bundle::prepare(&parts, &arguments.pyodide, &arguments.app, strategy)?;
+    }
     let mut runs: BTreeMap<&str, Vec<Run>> = BTreeMap::new();
     let mut reference: Option<(&str, String)> = None;
     for round in 1..=arguments.rounds {
         for strategy in &arguments.strategies {
-            let run =
-                run::run(&parts, site.clone(), line, &arguments.app, strategy, &arguments.pyodide).await?;
+            // What the processor alone needs.
+            let line = if strategy == "memfs" { Line::new(0, 0) } else { line };
+            let page =
+                format!("/run.html?strategy={strategy}&app={}&pyodide={}", arguments.app, arguments.pyodide);
+            let run = run::run(&parts, arguments.engine, site.clone(), line, &page).await?;
             eprintln!("    round {round}, {strategy}: {:.1} s", run.page.total_ms / 1e3);
             let (first, wanted) = reference.get_or_insert_with(|| (strategy, run.page.output.clone()));
             if *wanted != run.page.output {

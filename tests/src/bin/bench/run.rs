@@ -1,21 +1,21 @@
 //! One run: one strategy, one fresh browser.
 
 use demo_site::{Entry, Line};
-use wheelfs_tests::{Browser, HarnessError, Parts, Site};
+use wheelfs_tests::{Browser, Engine, HarnessError, Parts, Site};
 
 use crate::figures::{Page, Run};
 
+/// `page`: path and query.
 pub(crate) async fn run(
     parts: &Parts,
+    engine: Engine,
     site: Site,
     line: Line,
-    app: &str,
-    strategy: &str,
-    pyodide: &str,
+    page: &str,
 ) -> Result<Run, HarnessError> {
     let site = site.start(line).await?;
-    let browser = Browser::start(parts).await?;
-    let url = site.url(&format!("/run.html?strategy={strategy}&app={app}&pyodide={pyodide}"));
+    let browser = Browser::of(parts, engine).await?;
+    let url = site.url(page);
     let page: Page = browser.result(&url).await?;
     // The log has a request when its body has ended; without a client, all have.
     drop(browser);

@@ -1,0 +1,9 @@
+// node main.mjs FOLDER-OF-PYODIDE
+// @ts-expect-error: a stand-alone project, which has it from npm.
+import { loadPyodide } from "wheelfs";
+
+const program = "import dateutil.parser\ndateutil.parser.parse('2 Jan 2026').year";
+const pyodide = await loadPyodide({ indexURL: process.argv[2] });
+await pyodide.loadPackagesFromImports(program);
+console.log(await pyodide.runPythonAsync(program));
+process.exit(0);

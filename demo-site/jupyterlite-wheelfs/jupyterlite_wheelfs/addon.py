@@ -1,0 +1,261 @@
+"""The addon: after a site is built, its kernel's Pyodide gets wheelfs in front."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+from jupyterlite_core.addons.base import BaseAddon
+from jupyterlite_core.constants import JSON_FMT, JUPYTERLITE_JSON, UTF8
+from traitlets import Bool, Int, List, Unicode
+
+from . import programs, recording
+from .distribution import LOCK, Distribution
+from .errors import WheelfsError
+
+KERNEL = "@jupyterlite/pyodide-kernel-extension:kernel"
+SITE_FILES = Path(__file__).parent / "site"
+INDEX = "wheelfs.idx"
+# Remembers which Pyodide stood in the site's settings before; for people it says what was built.
+SETTINGS = "wheelfs.json"
+
+
+class WheelfsAddon(BaseAddon):
+    __all__ = ["status", "post_build", "check"]
+
+    enabled = Bool(True, help="whether the site gets wheelfs").tag(config=True)
+    index = Unicode(
+        allow_none=True, default_value=None, help="folder made by `prefetch-index build`, taken instead of recording"
+    ).tag(config=True)
+    packages = List(
+        Unicode(), help="packages of the lock file to index beside those that the notebooks import"
+    ).tag(config=True)
+    notebooks = List(
+        Unicode(),
+        default_value=["**/*.ipynb"],
+        help="notebooks to record, as globs relative to the site's files; they are run at build time",
+    ).tag(config=True)
+    traces = List(Unicode(), help="traces recorded elsewhere, to be merged in").tag(config=True)
+    timeout = Int(300, help="seconds a notebook may run; of one that runs longer only the imports are recorded").tag(
+        config=True
+    )
+    background = Bool(
+        True, help="whether a started kernel goes on to fetch what the notebooks and packages read"
+    ).tag(config=True)
+    build_options = List(Unicode(), help="more options for `prefetch-index build`").tag(config=True)
+
+    aliases = {
+        "wheelfs-index": "WheelfsAddon.index",
+        "wheelfs-packages": "WheelfsAddon.packages",
+        "wheelfs-notebooks": "WheelfsAddon.notebooks",
+        "wheelfs-traces": "WheelfsAddon.traces",
+    }
+    flags = {"no-wheelfs": ({"WheelfsAddon": {"enabled": False}}, "Leave the site's Pyodide as it is")}
+
+    @property
+    def output(self):
+        return self.manager.output_dir / "static" / "wheelfs"
+
+    @property
+    def cache(self):
+        return self.manager.cache_dir / "wheelfs"
+
+    @property
+    def site_settings(self):
+        return self.manager.output_dir / JUPYTERLITE_JSON
+
+    def status(self, manager):
+        yield self.task(name="wheelfs", actions=[lambda: print(f"    enabled: {self.enabled}")])
+
+    def post_build(self, manager):
+        # No file_dep: the kernel's own addon may have put its URL back. What is slow is cached by content.
+        yield self.task(name="wheelfs", doc="put wheelfs before the kernel's Pyodide", actions=[self.put_in_place])
+
+    def check(self, manager):
+        if self.enabled:
+            yield self.task(name="wheelfs", doc="the files of wheelfs are whole", actions=[self.check_files])
+
+    def put_in_place(self):
+        settings = self._kernel_settings()
+        pyodide = self._pyodide_url(settings)
+        if not self.enabled:
+            if self._is_ours(settings.get("pyodideUrl", "")):
+                self._write_kernel_settings({**settings, "pyodideUrl": pyodide})
+            if self.output.exists():
+                shutil.rmtree(self.output)
+            return
+        try:
+            self._put_in_place(settings, pyodide)
+        except WheelfsError as error:
+            # doit would show a traceback.
+            self.log.error("[wheelfs] %s", error)
+            raise SystemExit(1) from None
+
+    def _put_in_place(self, settings, pyodide):
+        options = settings.get("loadPyodideOptions", {})
+        runtime = self._place(pyodide.rsplit("/", 1)[0] + "/")
+        lock = self._place(options.get("lockFileURL", pyodide.rsplit("/", 1)[0] + "/" + LOCK))
+        distribution = Distribution(runtime, lock, self.cache / "pyodide")
+        built = self.cache / "built"
+        if self.index is None:
+            entries, version = self._build_index(distribution, built)
+        else:
+            built = (self.manager.lite_dir / self.index).resolve()
+            entries, version = [], None
+            if not (built / INDEX).is_file():
+                raise WheelfsError(f"{built} has no {INDEX}: make it with prefetch-index build")
+        wheelfs = {
+            "pyodide": self._from_output(pyodide, "pyodide.mjs"),
+            "index": INDEX,
+            "baseUrl": self._from_output(options.get("lockFileURL", pyodide), ""),
+        }
+        if version:
+            wheelfs["version"] = version
+        if entries:
+            wheelfs["entry"] = "kernel"
+            wheelfs["background"] = [name for name in entries if name != "kernel"] if self.background else []
+        self._write_output(built, distribution, wheelfs)
+        # A module by a name that every server knows to be JavaScript, for a kernel that wants a module.
+        entry = "pyodide.module.js" if pyodide.endswith(".mjs") else "pyodide.js"
+        self._write_kernel_settings({**settings, "pyodideUrl": f"./static/wheelfs/{entry}"})
+
+    def _build_index(self, distribution, built):
+        """Records what has to be recorded; returns the index's entry points, and Pyodide's version."""
+        wheels = self._site_wheels()
+        kernel = distribution.closure(programs.KERNEL_PACKAGES)
+        wanted = [("kernel", kernel, programs.kernel_program(wheels), None)]
+        for path in self._notebooks():
+            cells = programs.cells(path)
+            imported = distribution.imported_by("\n".join(cells))
+            if imported:
+                name = re.sub(r"\W+", "-", str(path.relative_to(self.manager.output_dir / "files").with_suffix("")))
+                fallback = programs.notebook_program(wheels, imports(distribution, imported))
+                program = programs.notebook_program(wheels, cells)
+                wanted.append((f"notebook-{name}", distribution.closure([*kernel, *imported]), program, fallback))
+        for package in self.packages:
+            if not distribution.has(package):
+                raise WheelfsError(f"WheelfsAddon.packages: the lock file has no {package}; take a name it has")
+            program = programs.notebook_program(wheels, imports(distribution, [package]))
+            wanted.append((f"package-{package}", distribution.closure([*kernel, package]), program, None))
+        distribution.gather_runtime()
+        traces = []
+        for name, packages, program, fallback in wanted:
+            self.log.info("[wheelfs] recording %s", name)
+            distribution.gather(packages)
+            trace = recording.record(distribution, packages, name, program, self.cache, self.timeout)
+            if trace is None and fallback:
+                self.log.warning("[wheelfs] %s ran longer than %s s: its imports only", name, self.timeout)
+                trace = recording.record(distribution, packages, name, fallback, self.cache, self.timeout)
+            if trace is None:
+                raise WheelfsError(f"{name} did not end within {self.timeout} s: raise WheelfsAddon.timeout")
+            traces.append(trace)
+        for trace in self.traces:
+            path = (self.manager.lite_dir / trace).resolve()
+            header = json.loads(path.read_text(**UTF8).split("\n", 1)[0])
+            distribution.gather(distribution.closure([package["name"] for package in header["packages"]]))
+            traces.append(path)
+        recording.build(distribution, traces, self.build_options, built)
+        header = json.loads(traces[0].read_text(**UTF8).split("\n", 1)[0])
+        return [trace.stem for trace in traces], header["pyodide"]
+
+    def _site_wheels(self):
+        """The wheels that the kernel installs from the site: its extension's, and those of its `pypi` folder."""
+        extension = self.manager.output_dir / "extensions/@jupyterlite/pyodide-kernel-extension/static/pypi"
+        names = ("piplite", "pyodide_kernel", "ipykernel", "comm")
+        found = {}
+        for folder in (extension, self.manager.output_dir / "pypi"):
+            for wheel in sorted(folder.glob("*.whl")):
+                name = wheel.name.split("-")[0]
+                if name in names:
+                    found[name] = wheel
+        for name in ("piplite", "pyodide_kernel", "ipykernel"):
+            if name not in found:
+                raise WheelfsError(f"{extension} has no {name}: is jupyterlite-pyodide-kernel installed here?")
+        return list(found.values())
+
+    def _notebooks(self):
+        files = self.manager.output_dir / "files"
+        found = {path for pattern in self.notebooks for path in files.glob(pattern)}
+        return sorted(path for path in found if ".ipynb_checkpoints" not in path.parts)
+
+    def _write_output(self, built, distribution, wheelfs):
+        if self.output.exists():
+            shutil.rmtree(self.output)
+        shutil.copytree(SITE_FILES, self.output)
+        for file in built.iterdir():
+            if file.is_file() and file.suffix != ".trace":
+                shutil.copy2(file, self.output / file.name)
+        # `jupyter lite check` wants one beside what it takes for Pyodide.
+        (self.output / LOCK).write_bytes(distribution.lock_bytes)
+        (self.output / SETTINGS).write_text(json.dumps(wheelfs, **JSON_FMT), **UTF8)
+        self.maybe_timestamp(self.output)
+
+    def check_files(self):
+        settings = self._kernel_settings()
+        assert self._is_ours(settings.get("pyodideUrl", "")), "the kernel's pyodideUrl is not wheelfs's: build again"
+        for name in ("pyodide.module.js", "pyodide.js", "index.js", "wheelfs_bg.wasm", SETTINGS, INDEX):
+            assert (self.output / name).is_file(), f"{self.output / name} is missing: build again"
+        pyodide = json.loads((self.output / SETTINGS).read_text(**UTF8))["pyodide"]
+        if "://" not in pyodide:
+            real = (self.output / pyodide).resolve()
+            assert real.is_file(), f"{real}, the site's Pyodide, is missing: build again"
+
+    def _pyodide_url(self, settings):
+        """The Pyodide of the kernel as it would be without wheelfs: absolute, or `./` and below the site."""
+        url = settings.get("pyodideUrl", "")
+        if url and not self._is_ours(url):
+            return url
+        addons = self.manager._addons
+        kernel = addons.get("jupyterlite-pyodide-kernel-pyodide")
+        for name in ("pyodide.mjs", "pyodide.js"):
+            here = self.manager.output_dir / "static/pyodide" / name
+            local = kernel and (kernel.pyodide_url or kernel.well_known_pyodide.exists())
+            if local and here.exists() and name.endswith(kernel_entry()):
+                return f"./static/pyodide/{name}"
+        return kernel_default()
+
+    def _is_ours(self, url):
+        return "static/wheelfs/pyodide." in url
+
+    def _place(self, url):
+        """A path for what is in the site, else the URL."""
+        if "://" in url:
+            return url
+        return (self.manager.output_dir / url).resolve()
+
+    def _from_output(self, url, name):
+        """The file `name` beside `url`, as seen from the folder of wheelfs."""
+        folder = url.rsplit("/", 1)[0]
+        if "://" in folder:
+            return f"{folder}/{name}"
+        return f"../../{folder.removeprefix('./')}/{name}"
+
+    def _kernel_settings(self):
+        config = json.loads(self.site_settings.read_text(**UTF8))
+        return config.get("jupyter-config-data", {}).get("litePluginSettings", {}).get(KERNEL, {})
+
+    def _write_kernel_settings(self, settings):
+        config = json.loads(self.site_settings.read_text(**UTF8))
+        plugins = config.setdefault("jupyter-config-data", {}).setdefault("litePluginSettings", {})
+        if plugins.get(KERNEL) != settings:
+            plugins[KERNEL] = settings
+            self.site_settings.write_text(json.dumps(config, **JSON_FMT), **UTF8)
+            self.maybe_timestamp(self.site_settings)
+
+
+def imports(distribution, packages):
+    """Cells that import these packages, each in one of its own so that none keeps another from being tried."""
+    return [f"import {module}" for name in packages for module in distribution.modules(name)]
+
+
+def kernel_entry():
+    """How the entry that this kernel loads ends."""
+    return kernel_default().rsplit("/", 1)[-1]
+
+
+def kernel_default():
+    """URL of the Pyodide that the kernel takes when the settings name none."""
+    from jupyterlite_pyodide_kernel import constants
+
+    name = getattr(constants, "PYODIDE_MJS", None) or constants.PYODIDE_JS
+    return f"https://cdn.jsdelivr.net/pyodide/v{constants.PYODIDE_VERSION}/full/{name}"

@@ -1,0 +1,33 @@
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::{Command, ExitStatus, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+/// Files of the npm package `pyodide` without which it does not start.
+const RUNTIME: [&str; 3] = ["pyodide.mjs", "python_stdlib.zip", "pyodide.asm.wasm"];
+
+/// Fails when the folder cannot run Pyodide.
+pub(crate) fn check_runtime(dir: &Path) -> Result<()> {
+    for name in RUNTIME {
+        if !dir.join(name).is_file() {
+            bail!(
+                "{}: {name} is missing; copy all files of the npm package pyodide into the folder",
+                dir.display()
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Runs a script in Node: `$NODE`, else `node` on PATH. `work` is a folder for the script's file; `options` its argument.
+pub(crate) fn run(work: &Path, script: &str, options: &serde_json::Value) -> Result<ExitStatus> {
+    let file = work.join("script.mjs");
+    std::fs::write(&file, script).with_context(|| format!("{}: cannot be written", file.display()))?;
+    let node = std::env::var_os("NODE").unwrap_or_else(|| OsString::from("node"));
+    let status = Command::new(&node).arg(&file).arg(options.to_string()).stdin(Stdio::null()).status();
+    status.with_context(|| {
+        let shown = node.display();
+        format!("{shown}: Node cannot be started; install Node 18 or newer, or set NODE to its path")
+    })
+}

@@ -1,0 +1,175 @@
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, anyhow, bail};
+use prefetch_index::index::{Index, Install, Pack, PackedFile};
+use prefetch_index::pack::{Decoder, Effort, Kind, PackError, Packed, Step, encode as encode_pack};
+use prefetch_index::packing::{Packing, packings};
+use prefetch_index::zip::decode_member;
+use sha2::{Digest, Sha256};
+
+use crate::args::Build;
+use crate::build::write_whole;
+use crate::bytecode::{self, Source};
+use crate::progress;
+
+/// A file of a pack and its bytes.
+struct Content {
+    file: PackedFile,
+    kind: Kind,
+    bytes: Vec<u8>,
+}
+
+/// Writes the packs of `index` to the output folder and enters them. `files`: where each archive is on disk.
+pub(crate) fn write_packs(args: &Build, index: &mut Index, files: &[PathBuf]) -> Result<()> {
+    let packings = packings(index);
+    let wanted = packings.iter().flat_map(|packing| packing.members.iter().copied());
+    let mut contents = read_members(index, files, wanted)?;
+    compile(args, index, &mut contents)?;
+    for packing in packings {
+        let name = pack_name(index, &packing);
+        let effort = if args.quick { Effort::Quick } else { Effort::Thorough };
+        let (pack, bytes) = encode(index, &packing, &contents, &name, effort)?;
+        let path = args.output.join(&name);
+        write_whole(&path, &bytes)?;
+        let unpacked: u64 = pack.files.iter().map(|file| index.packed_len(file)).sum();
+        eprintln!("{}: {} files, {unpacked} bytes as {}", path.display(), pack.files.len(), pack.len);
+        let number = index.packs.len() as u32;
+        for group in &mut index.groups {
+            let holds = |archive, member| {
+                pack.files.iter().any(|file| (file.archive, file.member) == (archive, member))
+            };
+            if group.reads.iter().any(|read| holds(read.archive, read.member)) {
+                group.packs.push(number);
+            }
+        }
+        index.packs.push(pack);
+    }
+    Ok(())
+}
+
+/// Named by the program that needs it; what several share by the first package in it: `pandas.pack`.
+fn pack_name(index: &Index, packing: &Packing) -> String {
+    let mut users = packing.entries.iter().filter_map(|entry| index.entries.get(*entry as usize));
+    let archive = packing.members.first().and_then(|(archive, _)| index.archives.get(*archive as usize));
+    let name = match (users.next(), users.next()) {
+        (Some(entry), None) => entry.name.as_str(),
+        _ => archive.map_or("", |archive| archive.name.as_str()),
+    };
+    let safe = name.chars().map(|c| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' });
+    let stem: String = safe.collect();
+    let taken = |name: &str| index.packs.iter().any(|pack| pack.url == name);
+    let plain = format!("{stem}.pack");
+    let numbered = (2..).map(|number| format!("{stem}-{number}.pack"));
+    std::iter::once(plain).chain(numbered).find(|name| !taken(name)).unwrap_or_default()
+}
+
+fn read_members(
+    index: &Index,
+    files: &[PathBuf],
+    wanted: impl Iterator<Item = (u32, u32)>,
+) -> Result<BTreeMap<(u32, u32), Content>> {
+    let mut by_archive: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+    for (archive, member) in wanted {
+        by_archive.entry(archive).or_default().push(member);
+    }
+    let mut contents = BTreeMap::new();
+    for (archive, members) in by_archive {
+        let path = &files[archive as usize];
+        let bytes = std::fs::read(path).with_context(|| format!("{}: cannot be read", path.display()))?;
+        for number in members {
+            let member = &index.archives[archive as usize].members[number as usize];
+            let span = member.span();
+            let data = bytes.get(span.start as usize..span.end as usize).unwrap_or_default();
+            let bytes = decode_member(member.method, data, member.len, member.crc32).map_err(|error| {
+                anyhow!("{}: {}: {error}; rebuild the wheel", path.display(), member.path)
+            })?;
+            let kind = if member.is_shared_library() { Kind::Library } else { Kind::Plain };
+            let file = PackedFile { archive, member: number, bytecode: None };
+            contents.insert((archive, number), Content { file, kind, bytes });
+        }
+    }
+    Ok(contents)
+}
+
+/// Puts the bytecode of every source in its place.
+fn compile(args: &Build, index: &Index, contents: &mut BTreeMap<(u32, u32), Content>) -> Result<()> {
+    let site_packages = site_packages(&index.python);
+    let mut sources = Vec::new();
+    let mut places = Vec::new();
+    for (place, content) in contents.iter() {
+        let archive = &index.archives[place.0 as usize];
+        let member = &archive.members[place.1 as usize];
+        let Some(path) = archive.install_path(member).filter(|path| path.ends_with(".py")) else { continue };
+        if archive.install == Install::SitePackages {
+            sources.push(Source { name: format!("{site_packages}/{path}"), bytes: content.bytes.clone() });
+            places.push(*place);
+        }
+    }
+    let compiled = bytecode::compile(&args.pyodide, &sources, &args.strip)?;
+    for (place, bytes) in places.into_iter().zip(compiled) {
+        if let (Some(bytes), Some(content)) = (bytes, contents.get_mut(&place)) {
+            content.file.bytecode = Some(bytes.len() as u64);
+            content.kind = Kind::Bytecode;
+            content.bytes = bytes;
+        }
+    }
+    Ok(())
+}
+
+/// Pyodide's site-packages for Python `X.Y`.
+fn site_packages(python: &str) -> String {
+    format!("/lib/python{python}/site-packages")
+}
+
+fn encode(
+    index: &Index,
+    packing: &Packing,
+    contents: &BTreeMap<(u32, u32), Content>,
+    name: &str,
+    effort: Effort,
+) -> Result<(Pack, Vec<u8>)> {
+    let contents: Vec<&Content> = packing.members.iter().filter_map(|place| contents.get(place)).collect();
+    let mut digest = Sha256::new();
+    for content in &contents {
+        digest.update((content.bytes.len() as u64).to_le_bytes());
+        digest.update(&content.bytes);
+    }
+    let mut id = [0; 16];
+    id.copy_from_slice(&digest.finalize()[..16]);
+    let total = contents.iter().map(|content| content.bytes.len() as u64).sum();
+    let packed: Vec<Packed<'_>> =
+        contents.iter().map(|content| Packed { kind: content.kind, bytes: &content.bytes }).collect();
+    let bar = progress::step(&format!("packing {name}"), total);
+    let bytes = encode_pack(id, &packed, effort, &mut |done| bar.inc(done))
+        .map_err(|error| anyhow!("{name}: {error}; report this"))?;
+    bar.finish_and_clear();
+    let files: Vec<PackedFile> = contents.iter().map(|content| content.file).collect();
+    let pack = Pack { url: name.to_owned(), id, len: bytes.len() as u64, files };
+    if !decodes_to(index, &pack, &bytes, &packed)
+        .map_err(|error| anyhow!("{name}: {error} in what was just written; report this"))?
+    {
+        bail!("{name}: does not decode to what went in; report this");
+    }
+    Ok((pack, bytes))
+}
+
+/// Whether a page will read from the pack what was put in: one that it could not read is never shipped.
+fn decodes_to(index: &Index, pack: &Pack, bytes: &[u8], packed: &[Packed<'_>]) -> Result<bool, PackError> {
+    let lengths: Vec<u64> = pack.files.iter().map(|file| index.packed_len(file)).collect();
+    let limit = lengths.iter().sum();
+    let mut decoder = Decoder::new(pack.id, lengths, limit);
+    decoder.supply(bytes);
+    let mut matching = 0;
+    loop {
+        match decoder.step(usize::MAX)? {
+            Step::Member { number, bytes } => {
+                matching += usize::from(packed.get(number as usize).is_some_and(|file| file.bytes == bytes));
+            }
+            Step::Working => {}
+            Step::Starved | Step::Done => break,
+        }
+    }
+    decoder.finish()?;
+    Ok(matching == packed.len())
+}

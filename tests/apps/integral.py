@@ -1,0 +1,4 @@
+import sympy
+
+x = sympy.symbols("x")
+print(sympy.integrate(sympy.sin(x), x))

@@ -1,0 +1,120 @@
+//! What the strategies `bundle` and `memfs` are served: archives of the files that an app reads.
+
+use std::{
+    fs,
+    io::{Cursor, Write},
+    path::Path,
+};
+
+use prefetch_index::{
+    format,
+    index::{Index, Install, bytecode_path},
+    pack::{Decoder, Step},
+    zip::decode_member,
+};
+use wheelfs_tests::{HarnessError, Parts};
+use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
+
+/// Writes what `strategy` needs and no other tool makes, beside the app's index.
+pub(crate) fn prepare(parts: &Parts, pyodide: &str, app: &str, strategy: &str) -> Result<(), HarnessError> {
+    let folder = Parts::root().join("target/site/index").join(pyodide).join(app);
+    let distribution = parts.pyodide(pyodide)?;
+    match strategy {
+        "bundle" => {
+            let index = read_index(&folder)?;
+            let files = members(&index, distribution)?;
+            let libraries: Vec<&str> =
+                files.iter().map(|(path, _)| path.as_str()).filter(|path| path.contains(".so")).collect();
+            let list: Vec<String> = libraries.iter().map(|path| format!("/{path}")).collect();
+            fs::write(folder.join("bundle.json"), serde_json::to_vec(&list).map_err(std::io::Error::from)?)?;
+            write_zip(&folder.join("bundle.zip"), &files, CompressionMethod::Deflated)
+        }
+        "memfs" => {
+            let index = read_index(&folder.join("pack"))?;
+            let mut files = members(&index, distribution)?;
+            files.extend(bytecode(&index, &folder.join("pack"))?);
+            write_zip(&folder.join("memfs.zip"), &files, CompressionMethod::Stored)
+        }
+        _ => Ok(()),
+    }
+}
+
+fn read_index(folder: &Path) -> Result<Index, HarnessError> {
+    Ok(format::decode(&fs::read(folder.join("wheelfs.idx"))?).map_err(std::io::Error::other)?)
+}
+
+/// The members that any group reads, by absolute path without the first `/`, in access order.
+fn members(index: &Index, distribution: &Path) -> Result<Vec<(String, Vec<u8>)>, HarnessError> {
+    let all: Vec<u32> = (0..index.groups.len() as u32).collect();
+    let mut files = Vec::new();
+    let mut archives: Vec<Option<Vec<u8>>> = vec![None; index.archives.len()];
+    for read in index.access_order(&all) {
+        let archive = &index.archives[read.archive as usize];
+        let bytes = match &mut archives[read.archive as usize] {
+            Some(bytes) => bytes,
+            empty => {
+                let name = archive.url.rsplit('/').next().unwrap_or_default();
+                empty.insert(fs::read(distribution.join(name))?)
+            }
+        };
+        let member = &archive.members[read.member as usize];
+        let Some(path) = archive.install_path(member) else { continue };
+        let span = member.span();
+        let data = &bytes[span.start as usize..span.end as usize];
+        let content = decode_member(member.method, data, member.len, member.crc32);
+        files.push((installed(index, archive.install, path), content.map_err(std::io::Error::other)?));
+    }
+    Ok(files)
+}
+
+/// The bytecode in the packs.
+fn bytecode(index: &Index, folder: &Path) -> Result<Vec<(String, Vec<u8>)>, HarnessError> {
+    let mut files = Vec::new();
+    for pack in &index.packs {
+        let lengths: Vec<u64> = pack.files.iter().map(|file| index.packed_len(file)).collect();
+        let limit = lengths.iter().sum();
+        let mut decoder = Decoder::new(pack.id, lengths, limit);
+        decoder.supply(&fs::read(folder.join(&pack.url))?);
+        while let Step::Member { number, bytes } = next(&mut decoder)? {
+            let file = &pack.files[number as usize];
+            let archive = &index.archives[file.archive as usize];
+            let member = &archive.members[file.member as usize];
+            let source = archive.install_path(member).and_then(|path| bytecode_path(path, &index.python));
+            if let (Some(_), Some(path)) = (file.bytecode, source) {
+                files.push((installed(index, archive.install, &path), bytes));
+            }
+        }
+    }
+    Ok(files)
+}
+
+fn next(decoder: &mut Decoder) -> Result<Step, HarnessError> {
+    loop {
+        match decoder.step(usize::MAX).map_err(std::io::Error::other)? {
+            Step::Working => {}
+            step => return Ok(step),
+        }
+    }
+}
+
+fn installed(index: &Index, install: Install, path: &str) -> String {
+    match install {
+        Install::SharedLibraries => format!("usr/lib/{path}"),
+        _ => format!("lib/python{}/site-packages/{path}", index.python),
+    }
+}
+
+fn write_zip(
+    path: &Path,
+    files: &[(String, Vec<u8>)],
+    method: CompressionMethod,
+) -> Result<(), HarnessError> {
+    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+    let options = SimpleFileOptions::default().compression_method(method);
+    for (name, bytes) in files {
+        zip.start_file(name, options).map_err(std::io::Error::other)?;
+        zip.write_all(bytes)?;
+    }
+    fs::write(path, zip.finish().map_err(std::io::Error::other)?.into_inner())?;
+    Ok(())
+}

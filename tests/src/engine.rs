@@ -1,0 +1,165 @@
+//! Engines, and how each is started and told what to do.
+
+use std::{net::TcpListener, path::Path, process::Stdio};
+
+use fantoccini::wd::Capabilities;
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncRead, BufReader},
+    process::{Child, Command},
+};
+
+use crate::{HarnessError, Parts};
+
+/// No sandbox and no GPU: it also has to start as root in a container. The rest keeps Chromium from using the line for
+/// itself, and from refusing the demo site's own certificate.
+const CHROMIUM_FLAGS: [&str; 12] = [
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-default-apps",
+    "--disable-extensions",
+    "--disable-sync",
+    "--ignore-certificate-errors",
+];
+
+/// Firefox's JSPI, on by default since 153.
+const FIREFOX_JSPI: &str = "javascript.options.wasm_js_promise_integration";
+
+/// A browser engine, with JSPI as it ships or without.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Engine {
+    /// Chromium, headless.
+    Chromium,
+    /// The same, whose pages take JSPI away before anything else: there is no switch for it.
+    ChromiumWithoutJspi,
+    /// Firefox ESR, headless.
+    Firefox,
+    /// The same with the preference for JSPI off.
+    FirefoxWithoutJspi,
+    #[value(name = "webkit")]
+    /// WebKitGTK's MiniBrowser on an X server of its own; 2.50 has no JSPI.
+    WebKit,
+}
+
+/// A driver that listens, and what must live as long as it does.
+pub(crate) struct Driver {
+    pub(crate) port: u16,
+    /// The request that makes it end its browser, if it is not the end of the session.
+    pub(crate) farewell: Option<&'static str>,
+    pub(crate) capabilities: Capabilities,
+    pub(crate) processes: Vec<Child>,
+}
+
+impl Engine {
+    /// All of them.
+    pub const ALL: [Engine; 5] = [
+        Engine::Chromium,
+        Engine::ChromiumWithoutJspi,
+        Engine::Firefox,
+        Engine::FirefoxWithoutJspi,
+        Engine::WebKit,
+    ];
+
+    /// Whether reads suspend Python in it.
+    pub fn suspends(self) -> bool {
+        matches!(self, Engine::Chromium | Engine::Firefox)
+    }
+
+    /// What the query of a page of `tests/page` has to hold.
+    pub fn query(self) -> &'static str {
+        if self == Engine::ChromiumWithoutJspi { "&nojspi" } else { "" }
+    }
+
+    /// Starts the engine's driver.
+    pub(crate) async fn driver(self, parts: &Parts) -> Result<Driver, HarnessError> {
+        match self {
+            Engine::Chromium | Engine::ChromiumWithoutJspi => chromium(parts).await,
+            Engine::Firefox => firefox(parts, json!({})).await,
+            Engine::FirefoxWithoutJspi => firefox(parts, json!({ FIREFOX_JSPI: false })).await,
+            Engine::WebKit => webkit(parts).await,
+        }
+    }
+}
+
+async fn chromium(parts: &Parts) -> Result<Driver, HarnessError> {
+    // Port 0: chromedriver takes a free one and says which.
+    let mut driver = spawn(&parts.chromedriver, &["--port=0"], |_| {})?;
+    let port = said(driver.stdout.take(), "chromedriver", |line| {
+        line.split_once("started successfully on port ")?.1.trim_end_matches('.').parse().ok()
+    });
+    let options = json!({ "binary": parts.chromium, "args": CHROMIUM_FLAGS });
+    let capabilities = capabilities(&[("goog:chromeOptions", options)]);
+    Ok(Driver { port: port.await?, farewell: Some("GET /shutdown"), capabilities, processes: vec![driver] })
+}
+
+async fn firefox(parts: &Parts, preferences: Value) -> Result<Driver, HarnessError> {
+    let mut driver = spawn(&parts.geckodriver, &["--port=0", "--log=info"], |_| {})?;
+    let port = said(driver.stdout.take(), "geckodriver", |line| {
+        line.split_once("Listening on 127.0.0.1:")?.1.trim().parse().ok()
+    });
+    let options = json!({ "binary": parts.firefox, "args": ["-headless"], "prefs": preferences });
+    let capabilities = capabilities(&[("moz:firefoxOptions", options)]);
+    Ok(Driver { port: port.await?, farewell: None, capabilities, processes: vec![driver] })
+}
+
+async fn webkit(parts: &Parts) -> Result<Driver, HarnessError> {
+    // Xvfb writes the number of the display it took to descriptor 1.
+    let mut screen =
+        spawn(&parts.xvfb, &["-displayfd", "1", "-screen", "0", "1024x768x24", "-nolisten", "tcp"], |_| {})?;
+    let display: u32 = said(screen.stdout.take(), "Xvfb", |line| line.trim().parse().ok()).await?;
+    // It cannot choose a free port itself.
+    let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+    let driver = spawn(&parts.webkitdriver, &["--host=127.0.0.1", &format!("--port={port}")], |command| {
+        command.env("DISPLAY", format!(":{display}"));
+        // Its sandbox cannot be set up in a container.
+        command.env("WEBKIT_DISABLE_SANDBOX_THIS_IS_DANGEROUS", "1");
+    })?;
+    while tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_err() {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    Ok(Driver { port, farewell: None, capabilities: capabilities(&[]), processes: vec![driver, screen] })
+}
+
+fn capabilities(of_engine: &[(&str, Value)]) -> Capabilities {
+    let mut capabilities = Capabilities::new();
+    capabilities.insert("acceptInsecureCerts".to_owned(), Value::Bool(true));
+    capabilities.insert("timeouts".to_owned(), json!({ "pageLoad": 3_600_000, "script": 3_600_000 }));
+    capabilities.extend(of_engine.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
+    capabilities
+}
+
+fn spawn(program: &Path, arguments: &[&str], more: impl FnOnce(&mut Command)) -> Result<Child, HarnessError> {
+    let mut command = Command::new(program);
+    command
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .kill_on_drop(true);
+    more(&mut command);
+    Ok(command.spawn()?)
+}
+
+/// What `find` makes of the first line it accepts.
+async fn said<T>(
+    stdout: Option<impl AsyncRead + Unpin + Send + 'static>,
+    program: &str,
+    find: impl Fn(&str) -> Option<T>,
+) -> Result<T, HarnessError> {
+    let unexpected = || std::io::Error::other(format!("{program} ended without saying where it listens"));
+    let mut lines = BufReader::new(stdout.ok_or_else(unexpected)?).lines();
+    while let Some(line) = lines.next_line().await? {
+        if let Some(value) = find(&line) {
+            // A pipe that nobody reads would stop the driver when it is full.
+            tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+            return Ok(value);
+        }
+    }
+    Err(unexpected().into())
+}

@@ -1,0 +1,268 @@
+//! Packs: what programs read as one stream, with Python compiled; real Pyodide, real wheels, real sockets.
+
+use std::{
+    collections::HashMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use demo_site::{Entry, Line};
+use prefetch_index::{
+    format,
+    index::Index,
+    pack::{self, Decoder, Effort, Kind, Packed, Step},
+};
+use serde::Deserialize;
+use serde_json::json;
+use wheelfs_tests::{HarnessError, LineSite, Node, Parts, Recorder, Site};
+
+#[derive(Debug, Deserialize)]
+struct Lazy {
+    output: String,
+    #[serde(default)]
+    stats: HashMap<String, f64>,
+    error: Option<HashMap<String, String>>,
+}
+
+#[derive(Deserialize)]
+struct Eager {
+    output: String,
+}
+
+/// A folder with the index and the packs of some programs.
+struct Packs {
+    parts: Parts,
+    node: Node,
+    version: &'static str,
+    folder: PathBuf,
+}
+
+impl Packs {
+    fn build(
+        version: &'static str,
+        name: &str,
+        apps: &[&str],
+        options: &[&str],
+    ) -> Result<Packs, HarnessError> {
+        let parts = Parts::find()?;
+        let folder = Parts::root().join("target/test-index").join(version).join(name);
+        let recorder = Recorder::new(&parts, version);
+        let traces: Vec<PathBuf> =
+            apps.iter().map(|app| recorder.record(app, &folder)).collect::<Result<_, _>>()?;
+        let traces: Vec<&Path> = traces.iter().map(PathBuf::as_path).collect();
+        recorder.build_with(&traces, &[&["--pack"], options].concat(), &folder)?;
+        Ok(Packs { node: Node::new(&parts), parts, version, folder })
+    }
+
+    async fn site(&self) -> Result<LineSite, HarnessError> {
+        Site::new(&self.parts, self.version)?.mount("/packs", &self.folder).start(Line::new(0, 0)).await
+    }
+
+    async fn eager(&self, packages: &str, app: &str) -> Result<String, HarnessError> {
+        let app = Parts::root().join(app);
+        let arguments = [self.parts.pyodide(self.version)?.as_os_str(), packages.as_ref(), app.as_os_str()];
+        Ok(self.node.run::<Eager>("node/eager.mjs", &arguments).await?.output)
+    }
+
+    async fn lazy(&self, site: &LineSite, entry: Option<&str>, app: &str) -> Result<Lazy, HarnessError> {
+        let wheelfs = json!({
+            "index": site.url("/packs/wheelfs.idx"), "baseUrl": site.url("/pyodide/"), "entry": entry,
+        });
+        let options = json!({
+            "package": self.parts.package()?, "indexURL": self.parts.pyodide(self.version)?, "wheelfs": wheelfs,
+            // Node's Pyodide reads the standard library from a file only.
+            "stdLibURL": self.standard_library()?,
+        });
+        let app = Parts::root().join(app);
+        self.node.run("node/lazy.mjs", &[options.to_string().as_ref(), app.as_os_str()]).await
+    }
+
+    fn standard_library(&self) -> Result<PathBuf, HarnessError> {
+        let hot = self.folder.join("python_stdlib.zip");
+        Ok(if hot.exists() { hot } else { self.parts.pyodide(self.version)?.join("python_stdlib.zip") })
+    }
+
+    fn index(&self) -> Result<Index, HarnessError> {
+        Ok(format::decode(&fs::read(self.folder.join("wheelfs.idx"))?).map_err(std::io::Error::other)?)
+    }
+
+    fn edit(&self, file: &str, change: impl FnOnce(&mut Vec<u8>)) -> Result<(), HarnessError> {
+        let path = self.folder.join(file);
+        let mut bytes = fs::read(&path)?;
+        change(&mut bytes);
+        Ok(fs::write(path, bytes)?)
+    }
+}
+
+/// Requests for wheels and for packs.
+fn requests(site: &LineSite) -> (Vec<Entry>, Vec<Entry>) {
+    let log = site.server.log().take().into_iter().filter(|entry| entry.method == "GET");
+    let of_package = log.filter(|entry| entry.path.ends_with(".whl") || entry.path.ends_with(".pack"));
+    of_package.partition(|entry| entry.path.ends_with(".whl"))
+}
+
+fn bytes(entries: &[Entry]) -> u64 {
+    entries.iter().map(|entry| entry.bytes).sum()
+}
+
+fn len(path: &Path) -> Result<u64, HarnessError> {
+    Ok(fs::metadata(path)?.len())
+}
+
+#[tokio::test]
+async fn pandas_comes_as_one_pack_and_a_traceback_fetches_its_sources() -> Result<(), HarnessError> {
+    let app = "demo-site/apps/pandas.py";
+    let packs = Packs::build("0.27.7", "packed", &[app], &["--stdlib"])?;
+    let site = packs.site().await?;
+    let eager = packs.eager("pandas", app).await?;
+    let lazy = packs.lazy(&site, None, app).await?;
+    assert_eq!((lazy.error, lazy.output), (None, eager));
+    assert_eq!(lazy.stats["blockingRequests"], 0.0);
+    let (wheels, packed) = requests(&site);
+    assert_eq!((wheels.len(), packed.len()), (0, 1), "{wheels:?}");
+    assert!(bytes(&packed) <= 4_900_000, "{} bytes", bytes(&packed));
+
+    // A hot standard library names its modules by the folder where their sources are shown: not the archive's paths.
+    let eager = packs.eager("pandas", "tests/apps/traceback.py").await?;
+    let lazy = packs.lazy(&site, None, "tests/apps/traceback.py").await?;
+    assert_eq!((lazy.error, &lazy.output), (None, &eager));
+    let shown: std::collections::BTreeSet<&str> = eager
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("File \"/lib/")?.split('"').next())
+        .collect();
+    let (wheels, _) = requests(&site);
+    assert!(!shown.is_empty() && wheels.len() == shown.len(), "{shown:?}: {wheels:?}");
+    assert!(bytes(&wheels) < 200_000, "{wheels:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn stripped_bytecode_is_smaller_and_does_the_same() -> Result<(), HarnessError> {
+    let app = "demo-site/apps/pandas.py";
+    let packs = Packs::build("0.27.7", "stripped", &[app], &["--strip", "docstrings,columns"])?;
+    let site = packs.site().await?;
+    let lazy = packs.lazy(&site, None, app).await?;
+    assert_eq!((lazy.error, lazy.output), (None, packs.eager("pandas", app).await?));
+    let (wheels, packed) = requests(&site);
+    assert!(wheels.is_empty() && bytes(&packed) <= 4_200_000, "{wheels:?} {packed:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn compiled_and_pure_packages_on_314() -> Result<(), HarnessError> {
+    let app = "tests/apps/modern.py";
+    let packs = Packs::build("314.0.7", "packed", &[app], &["--stdlib", "--quick"])?;
+    let site = packs.site().await?;
+    let lazy = packs.lazy(&site, None, app).await?;
+    assert_eq!((lazy.error, lazy.output), (None, packs.eager("sympy,pydantic,msgpack", app).await?));
+    let (wheels, packed) = requests(&site);
+    assert_eq!((wheels.len(), packed.len()), (0, 1), "{wheels:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn every_module_of_the_standard_library_still_imports() -> Result<(), HarnessError> {
+    for (version, app, packages) in
+        [("0.27.7", "tests/apps/tiny.py", "six"), ("314.0.7", "tests/apps/modern.py", "msgpack")]
+    {
+        let packs = Packs::build(version, "stdlib", &[app], &["--stdlib", "--quick"])?;
+        let whole = len(&packs.parts.pyodide(version)?.join("python_stdlib.zip"))?;
+        assert!(len(&packs.folder.join("python_stdlib.zip"))? < whole * 7 / 10);
+        let site = packs.site().await?;
+        let lazy = packs.lazy(&site, None, "tests/apps/stdlib.py").await?;
+        assert_eq!((lazy.error, lazy.output), (None, packs.eager(packages, "tests/apps/stdlib.py").await?));
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_pack_that_cannot_be_used_leaves_the_wheels() -> Result<(), HarnessError> {
+    let app = "tests/apps/tiny.py";
+    type Spoil = fn(&mut Vec<u8>);
+    let cases: [(&str, Spoil); 4] = [
+        ("of another build", |bytes| bytes[12] ^= 1),
+        ("damaged", |bytes| {
+            let middle = bytes.len() / 2;
+            bytes[middle] ^= 0x10;
+        }),
+        ("cut short", |bytes| bytes.truncate(bytes.len() / 2)),
+        ("something else", |bytes| *bytes = b"<!doctype html><title>Not found</title>".to_vec()),
+    ];
+    let packs = Packs::build("0.27.7", "spoilt", &[app], &[])?;
+    let good = fs::read(packs.folder.join("tiny.pack"))?;
+    for (what, spoil) in cases {
+        fs::write(packs.folder.join("tiny.pack"), &good)?;
+        packs.edit("tiny.pack", spoil)?;
+        let site = packs.site().await?;
+        let lazy = packs.lazy(&site, None, app).await?;
+        assert_eq!((lazy.error, lazy.output.as_str()), (None, "1.16.0"), "{what}");
+        let (wheels, packed) = requests(&site);
+        assert!(!wheels.is_empty() && !packed.is_empty(), "{what}: {wheels:?} {packed:?}");
+    }
+    fs::remove_file(packs.folder.join("tiny.pack"))?;
+    let site = packs.site().await?;
+    let lazy = packs.lazy(&site, None, app).await?;
+    assert_eq!((lazy.error, lazy.output.as_str()), (None, "1.16.0"));
+    assert!(!requests(&site).0.is_empty());
+    Ok(())
+}
+
+#[tokio::test]
+async fn bytecode_of_another_python_or_another_source_is_not_used() -> Result<(), HarnessError> {
+    let app = "tests/apps/tiny.py";
+    let packs = Packs::build("0.27.7", "bytecode", &[app], &[])?;
+    let site = packs.site().await?;
+    let lazy = packs.lazy(&site, None, "tests/apps/replaced.py").await?;
+    assert_eq!((lazy.error, lazy.output.as_str()), (None, "mine"));
+    site.server.log().take();
+
+    // The same pack again, its bytecode marked as of a Python that does not exist.
+    let index = packs.index()?;
+    let [pack] = index.packs.as_slice() else { panic!("one program has one pack") };
+    let lengths: Vec<u64> = pack.files.iter().map(|file| index.packed_len(file)).collect();
+    let mut decoder = Decoder::new(pack.id, lengths.clone(), lengths.iter().sum());
+    decoder.supply(&fs::read(packs.folder.join(&pack.url))?);
+    let mut files = Vec::new();
+    while let Step::Member { number, mut bytes } = decoder.step(usize::MAX).map_err(std::io::Error::other)? {
+        let bytecode = pack.files[number as usize].bytecode.is_some();
+        if bytecode {
+            bytes[0] ^= 0xff;
+        }
+        files.push((bytecode, bytes));
+    }
+    assert!(files.iter().any(|(bytecode, _)| *bytecode));
+    let packed: Vec<Packed<'_>> =
+        files.iter().map(|(_, bytes)| Packed { kind: Kind::Plain, bytes }).collect();
+    let bytes = pack::encode(pack.id, &packed, Effort::Quick, &mut |_| ()).map_err(std::io::Error::other)?;
+    fs::write(packs.folder.join(&pack.url), bytes)?;
+    let lazy = packs.lazy(&site, None, app).await?;
+    assert_eq!((lazy.error, lazy.output.as_str()), (None, "1.16.0"));
+    let (wheels, packed) = requests(&site);
+    assert_eq!((wheels.len(), packed.len()), (1, 1), "the source is what is left: {wheels:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_two_programs_share_is_packed_once() -> Result<(), HarnessError> {
+    let apps = ["tests/apps/tiny.py", "tests/apps/dates.py"];
+    let packs = Packs::build("0.27.7", "shared", &apps, &[])?;
+    let index = packs.index()?;
+    let mut members: Vec<(u32, u32)> =
+        index.packs.iter().flat_map(|pack| &pack.files).map(|file| (file.archive, file.member)).collect();
+    let all = members.len();
+    members.sort_unstable();
+    members.dedup();
+    assert_eq!(members.len(), all, "a member lies in two packs");
+    for (entry, app, output) in [("tiny", apps[0], "1.16.0"), ("dates", apps[1], "2026-04-05")] {
+        let site = packs.site().await?;
+        let lazy = packs.lazy(&site, Some(entry), app).await?;
+        assert_eq!((lazy.error, lazy.output.as_str()), (None, output));
+        let (wheels, packed) = requests(&site);
+        assert!(wheels.is_empty(), "{wheels:?}");
+        let names: std::collections::BTreeSet<&str> =
+            packed.iter().filter_map(|entry| entry.path.rsplit('/').next()).collect();
+        assert_eq!(names.len(), packed.len(), "a pack came twice");
+        assert_eq!(names.contains("dates.pack"), entry == "dates", "{names:?}");
+    }
+    Ok(())
+}

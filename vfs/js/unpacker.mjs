@@ -1,0 +1,127 @@
+/**
+ * Packs are fetched and decoded in a worker: the main thread is busy booting Python while they arrive.
+ *
+ * The worker runs the same module as the page, and gets the compiled wasm from it.
+ */
+
+/** @typedef {import("./wheelfs.js").Unpacker} Unpacker */
+/** @typedef {{number: number, url: string, length: number, id: Uint8Array, lengths: Float64Array}} Job */
+/** @typedef {{number: number, file: number, bytes: Uint8Array, received: number}} Unpacked */
+/** @typedef {{module: WebAssembly.Module}} Compiled */
+/** @typedef {{number: number, outcome: string | undefined}} Ended */
+/** @typedef {{emit: (file: number, bytes: Uint8Array, received: number) => void, end: (outcome: string | undefined) => void, fail: (why: unknown) => void}} Client */
+
+/** How long compiled libraries are kept after the last pack, milliseconds: until the program has loaded them. */
+const KEEP_COMPILED = 30_000;
+
+/** @implements {Unpacker} */
+export class WorkerUnpacker {
+  /** @type {Worker | undefined} */ #worker;
+  #module;
+  /** @type {Map<number, Client>} */ #clients = new Map();
+  #jobs = 0;
+  /**
+   * Libraries that the worker has compiled. An engine that shares compiled code between equal modules (V8) finds it here
+   * when the dynamic linker compiles the same bytes. @type {WebAssembly.Module[]}
+   */
+  #compiled = [];
+
+  /** @param {WebAssembly.Module} module `wheelfs_bg.wasm`. */
+  constructor(module) {
+    this.#module = module;
+  }
+
+  /** Starts the worker, so that it is there when the line is free. */
+  warm() {
+    if (this.#worker) return;
+    try {
+      const worker = openWorker();
+      this.#worker = worker;
+      worker.onmessage = ({ data }) => this.#receive(data);
+      worker.onerror = (event) => {
+        event.preventDefault?.();
+        this.#fail(event.message);
+      };
+      worker.postMessage(this.#module);
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  /** @type {Unpacker["unpack"]} */
+  unpack(url, length, id, lengths, emit) {
+    return new Promise((end, fail) => {
+      const number = this.#jobs++;
+      this.#clients.set(number, { emit, end, fail });
+      this.warm();
+      this.#worker?.postMessage(/** @type {Job} */ ({ number, url, length, id, lengths }));
+    });
+  }
+
+  #receive(/** @type {Unpacked | Compiled | Ended} */ message) {
+    if ("module" in message) {
+      this.#compiled.push(message.module);
+      return;
+    }
+    const client = this.#clients.get(message.number);
+    if (!client) return;
+    if ("bytes" in message) {
+      client.emit(message.file, message.bytes, message.received);
+      return;
+    }
+    this.#clients.delete(message.number);
+    client.end(message.outcome);
+    // Its memory, the decoder's window most of all, is only good for packs.
+    if (this.#clients.size > 0) return;
+    this.#stop();
+    setTimeout(() => (this.#compiled = []), KEEP_COMPILED);
+  }
+
+  #fail(/** @type {unknown} */ why) {
+    this.#stop();
+    for (const client of this.#clients.values()) client.fail(why);
+    this.#clients.clear();
+  }
+
+  #stop() {
+    this.#worker?.terminate();
+    this.#worker = undefined;
+  }
+}
+
+/** A worker of another origin has to be started by one of this origin. */
+function openWorker() {
+  const url = new URL("./worker.js", import.meta.url);
+  if (url.origin === globalThis.origin) return new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
+  const starter = URL.createObjectURL(new Blob([`import ${JSON.stringify(url.href)}`], { type: "text/javascript" }));
+  const worker = new Worker(starter, { type: "module" });
+  worker.addEventListener("message", () => URL.revokeObjectURL(starter), { once: true });
+  return worker;
+}
+
+/**
+ * What the worker does. `open` makes the wasm module its own.
+ *
+ * @param {(module: WebAssembly.Module) => void} open
+ * @param {(url: string, length: number, id: Uint8Array, lengths: Float64Array, emit: Function) => Promise<string | undefined>} unpackHere
+ */
+export function serve(open, unpackHere) {
+  /** @type {any} */ const scope = globalThis;
+  scope.onmessage = async (/** @type {{data: WebAssembly.Module | Job}} */ { data }) => {
+    if (data instanceof WebAssembly.Module) return open(data);
+    const { number, url, length, id, lengths } = data;
+    /** @type {Promise<void>[]} */ const compiling = [];
+    const emit = (/** @type {number} */ file, /** @type {Uint8Array<ArrayBuffer>} */ bytes, /** @type {number} */ received) => {
+      // A module that cannot be compiled is the dynamic linker's to report.
+      if (isWasm(bytes)) compiling.push(WebAssembly.compile(bytes).then((module) => scope.postMessage({ module }), () => {}));
+      scope.postMessage(/** @type {Unpacked} */ ({ number, file, bytes, received }), [bytes.buffer]);
+    };
+    const outcome = await unpackHere(url, length, id, lengths, emit);
+    await Promise.all(compiling);
+    scope.postMessage(/** @type {Ended} */ ({ number, outcome }));
+  };
+}
+
+function isWasm(/** @type {Uint8Array} */ bytes) {
+  return bytes[0] === 0 && bytes[1] === 0x61 && bytes[2] === 0x73 && bytes[3] === 0x6d;
+}

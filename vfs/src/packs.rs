@@ -1,0 +1,208 @@
+//! Which packs are under way, which of their files have come, and who waits for them.
+//!
+//! A pack is opened at most once. Its files arrive one by one, usable at once; if it fails, whatever had not arrived is to
+//! be had from the wheels, and bytecode, which is in no wheel, not at all.
+
+use std::collections::HashMap;
+
+use prefetch_index::index::{Index, Pack, PackedFile};
+
+use crate::tree::{FileId, MemberId, PackedId};
+
+/// How far a pack is.
+enum Progress<W> {
+    Idle,
+    Coming { arrived: Vec<bool>, waiters: Vec<(u32, W)> },
+    Complete,
+    Failed,
+}
+
+/// Where a file of a pack is; the nearer, the greater.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Whereabouts {
+    /// The pack failed before it came.
+    Lost,
+    /// In a pack that nobody has opened.
+    Unopened,
+    /// On its way.
+    Coming,
+    /// It has come.
+    Arrived,
+}
+
+/// See the module's description. `W`: what wakes somebody who waits.
+pub struct Packs<W> {
+    packs: Vec<Progress<W>>,
+    /// Where each file is. In several packs, where keeping it in one would have cost its programs more requests.
+    places: HashMap<FileId, Vec<PackedId>>,
+}
+
+impl<W> Default for Packs<W> {
+    fn default() -> Self {
+        Self { packs: Vec::new(), places: HashMap::new() }
+    }
+}
+
+/// What a file of a pack is.
+pub fn file_id(file: &PackedFile) -> FileId {
+    let member = MemberId { archive: file.archive, member: file.member };
+    if file.bytecode.is_some() { FileId::Bytecode(member) } else { FileId::Member(member) }
+}
+
+impl<W> Packs<W> {
+    /// The packs of an index, none of them opened.
+    pub fn new(index: &Index) -> Self {
+        let mut packs = Self::default();
+        for (Pack { files, .. }, pack) in index.packs.iter().zip(0..) {
+            packs.packs.push(Progress::Idle);
+            for (packed, file) in files.iter().zip(0..) {
+                packs.places.entry(file_id(packed)).or_default().push(PackedId { pack, file });
+            }
+        }
+        packs
+    }
+
+    /// Where a file comes from first: a pack that was opened, else one that can be. `None`: no pack brings it.
+    pub fn place(&self, file: FileId) -> Option<(PackedId, Whereabouts)> {
+        let places = self.places.get(&file)?.iter().map(|place| (*place, self.whereabouts(*place)));
+        places.filter(|(_, at)| *at != Whereabouts::Lost).max_by_key(|(_, at)| *at)
+    }
+
+    /// Whether a pack that was opened and has not failed makes asking for this member needless: it brings the member, or
+    /// bytecode in its place.
+    pub fn serves(&self, member: MemberId) -> bool {
+        [FileId::Member(member), FileId::Bytecode(member)]
+            .into_iter()
+            .any(|file| matches!(self.place(file), Some((_, Whereabouts::Coming | Whereabouts::Arrived))))
+    }
+
+    /// Where that file is.
+    pub fn whereabouts(&self, file: PackedId) -> Whereabouts {
+        match self.packs.get(file.pack as usize) {
+            None | Some(Progress::Failed) => Whereabouts::Lost,
+            Some(Progress::Idle) => Whereabouts::Unopened,
+            Some(Progress::Complete) => Whereabouts::Arrived,
+            Some(Progress::Coming { arrived, .. }) => match arrived.get(file.file as usize) {
+                Some(true) => Whereabouts::Arrived,
+                Some(false) => Whereabouts::Coming,
+                None => Whereabouts::Lost,
+            },
+        }
+    }
+
+    /// Marks a pack of `files` files as opened. False: it was before.
+    pub fn open(&mut self, pack: u32, files: usize) -> bool {
+        let Some(progress @ Progress::Idle) = self.packs.get_mut(pack as usize) else { return false };
+        *progress = Progress::Coming { arrived: vec![false; files], waiters: Vec::new() };
+        true
+    }
+
+    /// `waiter` is to be woken when `file`, which is on its way, has come. Gives it back when the file is not.
+    pub fn wait(&mut self, file: PackedId, waiter: W) -> Option<W> {
+        if self.whereabouts(file) != Whereabouts::Coming {
+            return Some(waiter);
+        }
+        if let Some(Progress::Coming { waiters, .. }) = self.packs.get_mut(file.pack as usize) {
+            waiters.push((file.file, waiter));
+        }
+        None
+    }
+
+    /// A file has come: who is to be woken.
+    pub fn arrived(&mut self, file: PackedId) -> Vec<W> {
+        let Some(Progress::Coming { arrived, waiters }) = self.packs.get_mut(file.pack as usize) else {
+            return Vec::new();
+        };
+        if let Some(arrived) = arrived.get_mut(file.file as usize) {
+            *arrived = true;
+        }
+        waiters.extract_if(.., |(wanted, _)| *wanted == file.file).map(|(_, waiter)| waiter).collect()
+    }
+
+    /// The pack has come whole, or (`failed`) will not: who is to be woken.
+    pub fn end(&mut self, pack: u32, failed: bool) -> Vec<W> {
+        let Some(progress) = self.packs.get_mut(pack as usize) else { return Vec::new() };
+        let ended = if failed { Progress::Failed } else { Progress::Complete };
+        match std::mem::replace(progress, ended) {
+            Progress::Coming { waiters, .. } => waiters.into_iter().map(|(_, waiter)| waiter).collect(),
+            _ => Vec::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn file(pack: u32, file: u32) -> PackedId {
+        PackedId { pack, file }
+    }
+
+    const fn member(member: u32) -> MemberId {
+        MemberId { archive: 0, member }
+    }
+
+    /// Pack 0: member 0, and bytecode of member 1; pack 1: member 0 again, and member 2.
+    fn packs() -> Packs<char> {
+        let packed = |member, bytecode| PackedFile { archive: 0, member, bytecode };
+        let pack = |files| Pack { url: String::new(), id: [0; 16], len: 1, files };
+        let index = Index {
+            packs: vec![
+                pack(vec![packed(0, None), packed(1, Some(9))]),
+                pack(vec![packed(0, None), packed(2, None)]),
+            ],
+            ..Index::default()
+        };
+        Packs::new(&index)
+    }
+
+    #[test]
+    fn files_come_one_by_one() {
+        let mut packs = packs();
+        assert_eq!(packs.whereabouts(file(0, 0)), Whereabouts::Unopened);
+        assert!(packs.open(0, 2) && !packs.open(0, 2), "opened once");
+        assert_eq!(packs.wait(file(0, 1), 'a'), None);
+        assert_eq!(packs.wait(file(0, 0), 'b'), None);
+        assert_eq!(packs.arrived(file(0, 0)), ['b']);
+        assert_eq!(packs.wait(file(0, 0), 'c'), Some('c'), "it is here");
+        assert_eq!(packs.arrived(file(0, 1)), ['a']);
+        assert_eq!(packs.end(0, false), []);
+        assert_eq!(packs.whereabouts(file(0, 1)), Whereabouts::Arrived);
+    }
+
+    #[test]
+    fn who_waits_for_a_pack_that_fails_is_woken() {
+        let mut packs = packs();
+        packs.open(0, 2);
+        packs.wait(file(0, 1), 'a');
+        assert_eq!(packs.end(0, true), ['a']);
+        assert_eq!(packs.whereabouts(file(0, 1)), Whereabouts::Lost);
+        assert_eq!(packs.whereabouts(file(7, 0)), Whereabouts::Lost);
+        assert!(!packs.open(0, 2), "not again");
+    }
+
+    #[test]
+    fn bytecode_stands_in_for_its_source_while_its_pack_lives() {
+        let mut packs = packs();
+        assert!(!packs.serves(member(1)));
+        packs.open(0, 2);
+        assert!(packs.serves(member(0)) && packs.serves(member(1)) && !packs.serves(member(2)));
+        packs.end(0, true);
+        assert!(!packs.serves(member(1)));
+    }
+
+    #[test]
+    fn a_file_of_two_packs_comes_with_the_one_that_is_nearer() {
+        let mut packs = packs();
+        let place = |packs: &Packs<char>, number| packs.place(FileId::Member(member(number)));
+        assert_eq!(place(&packs, 1), None, "only its bytecode is packed");
+        assert!(matches!(place(&packs, 0), Some((_, Whereabouts::Unopened))));
+        packs.open(1, 2);
+        assert_eq!(place(&packs, 0), Some((file(1, 0), Whereabouts::Coming)));
+        packs.open(0, 2);
+        packs.arrived(file(0, 0));
+        assert_eq!(place(&packs, 0), Some((file(0, 0), Whereabouts::Arrived)));
+        packs.end(0, true);
+        assert_eq!(place(&packs, 0), Some((file(1, 0), Whereabouts::Coming)));
+    }
+}

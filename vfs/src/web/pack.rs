@@ -1,0 +1,191 @@
+//! Packs: fetching and decoding them, in a worker where there is one.
+
+use js_sys::{Function, Uint8Array};
+use prefetch_index::pack::{Decoder, Step};
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::{JsFuture, future_to_promise};
+
+use super::error::{Cause, Failure};
+use super::host::Host;
+use super::loader;
+use super::state::Shared;
+use super::transport::{self, Incoming, Manner};
+use crate::tree::PackedId;
+
+/// What is to be unpacked.
+struct PackJob {
+    /// Absolute.
+    url: String,
+    /// Bytes of the file.
+    len: f64,
+    id: Vec<u8>,
+    /// Decoded length of each of its files.
+    lengths: Vec<f64>,
+}
+
+/// Decoded bytes between two looks at the clock.
+const STEP: usize = 256 << 10;
+/// How long decoding may keep a thread that has other work, in milliseconds: half a frame.
+const SLICE_MS: f64 = 8.0;
+
+/// Brings a pack and hands out its files as they come.
+pub(crate) async fn open(shared: Shared, pack: u32) {
+    let outcome = bring(&shared, pack).await;
+    let mut state = shared.borrow_mut();
+    if let Err(failure) = &outcome {
+        let warning = format!("wheelfs: {failure}; the wheels are read instead");
+        web_sys::console::warn_1(&warning.into());
+    }
+    state.pack_ended(pack, outcome.as_ref().err());
+    drop(state);
+    loader::pump(&shared);
+}
+
+async fn bring(shared: &Shared, number: u32) -> Result<(), Failure> {
+    let (host, unpacker, job) = {
+        let mut state = shared.borrow_mut();
+        let url = state.pack_urls.get(number as usize).cloned().unwrap_or_default();
+        let Some(pack) = state.index.packs.get(number as usize) else {
+            return Err(Failure::new(&url, Cause::Unreadable));
+        };
+        let lengths: Vec<f64> = pack.files.iter().map(|file| state.index.packed_len(file) as f64).collect();
+        let job = PackJob { url, len: pack.len as f64, id: pack.id.to_vec(), lengths };
+        state.stats.requests += 1;
+        (state.host.clone(), state.unpacker.clone(), job)
+    };
+    let emit = {
+        let shared = shared.clone();
+        Closure::<dyn FnMut(u32, Uint8Array, f64)>::new(move |file, bytes, received: f64| {
+            let mut state = shared.borrow_mut();
+            state.stats.bytes += received as u64;
+            state.unpacked(PackedId { pack: number, file }, bytes);
+        })
+    };
+    let emit: &Function = emit.as_ref().unchecked_ref();
+    if let Some(unpacker) = unpacker {
+        let promise = unpacker.unpack(&job.url, job.len, &job.id, &job.lengths, emit);
+        match JsFuture::from(promise).await {
+            Ok(outcome) if outcome.is_undefined() => return Ok(()),
+            // The worker's words: it read the file.
+            Ok(outcome) => {
+                return Err(Failure::new(
+                    &job.url,
+                    Cause::Unpacking(outcome.as_string().unwrap_or_default()),
+                ));
+            }
+            // There can be no worker here.
+            Err(_) => {}
+        }
+    }
+    let failed = |cause| Failure::new(&job.url, cause);
+    unpack(host.as_ref(), &job, emit, SLICE_MS).await.map_err(failed)
+}
+
+/// Fetches a pack and decodes it: calls `emit` with a file's number, its bytes, and how many bytes were received since the
+/// last call. Gives the thread back after each `slice_ms` of work.
+async fn unpack(host: Option<&Host>, job: &PackJob, emit: &Function, slice_ms: f64) -> Result<(), Cause> {
+    let lengths: Vec<u64> = job.lengths.iter().map(|len| *len as u64).collect();
+    let id: [u8; 16] = job.id.as_slice().try_into().map_err(|_| Cause::Unreadable)?;
+    let limit = lengths.iter().sum();
+    let mut decoder = Decoder::new(id, lengths, limit);
+    let mut given = Given { emit, supplied: 0, received: 0, began: now(), slice_ms };
+    let mut attempt = 0;
+    loop {
+        match given.transfer(host, job, &mut decoder).await {
+            Err(cause) if attempt < cause.retries() => attempt += 1,
+            Err(cause) => return Err(cause),
+            Ok(()) => return Ok(decoder.finish()?),
+        }
+    }
+}
+
+/// What a decoder was given, over all attempts.
+struct Given<'a> {
+    emit: &'a Function,
+    /// Bytes of the file that the decoder has.
+    supplied: u64,
+    /// Bytes received and not told yet.
+    received: u64,
+    /// When this slice of work began.
+    began: f64,
+    slice_ms: f64,
+}
+
+impl Given<'_> {
+    /// One attempt, from the file's start: a server may compress it on the way, and then its bytes cannot be asked for by
+    /// number. What the decoder has already is passed over.
+    async fn transfer(
+        &mut self,
+        host: Option<&Host>,
+        job: &PackJob,
+        decoder: &mut Decoder,
+    ) -> Result<(), Cause> {
+        let manner = Manner { urgent: false, reload: false };
+        // A file of Node's is read by a range; from a server without one, so that it may compress the file on the way.
+        let span = 0..job.len as u64;
+        let span = transport::is_file(&job.url).then_some(&span);
+        let reader = match transport::request(host, &job.url, span, None, manner).await? {
+            Incoming::Bytes(bytes) => {
+                self.received += u64::from(bytes.length());
+                decoder.supply(&bytes.to_vec());
+                return self.decode(decoder).await;
+            }
+            Incoming::Stream(reader, ..) => reader,
+        };
+        let mut passed = 0;
+        self.began = now();
+        while let Some(chunk) = transport::next_chunk(&reader).await? {
+            let chunk = chunk.to_vec();
+            self.received += chunk.len() as u64;
+            let known = (self.supplied.saturating_sub(passed) as usize).min(chunk.len());
+            passed += chunk.len() as u64;
+            if known < chunk.len() {
+                decoder.supply(&chunk[known..]);
+                self.supplied = passed;
+                if let Err(cause) = self.decode(decoder).await {
+                    let _ = reader.cancel();
+                    return Err(cause);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Decodes what can be decoded.
+    async fn decode(&mut self, decoder: &mut Decoder) -> Result<(), Cause> {
+        loop {
+            match decoder.step(STEP)? {
+                Step::Member { number, bytes } => {
+                    let received = std::mem::take(&mut self.received) as f64;
+                    let bytes = Uint8Array::from(bytes.as_slice());
+                    // What the receiver throws is its own affair.
+                    let _ = self.emit.call3(&JsValue::NULL, &number.into(), &bytes, &received.into());
+                }
+                Step::Working => {}
+                Step::Starved | Step::Done => return Ok(()),
+            }
+            if now() - self.began > self.slice_ms {
+                gloo_timers::future::TimeoutFuture::new(0).await;
+                self.began = now();
+            }
+        }
+    }
+}
+
+/// Milliseconds.
+fn now() -> f64 {
+    js_sys::Date::now()
+}
+
+/// What a worker does (`vfs/js/unpacker.mjs`): all of a pack without giving the thread back. Resolves to nothing, or to
+/// what went wrong.
+#[wasm_bindgen(js_name = unpackHere)]
+pub fn unpack_here(url: String, len: f64, id: Vec<u8>, lengths: Vec<f64>, emit: Function) -> js_sys::Promise {
+    future_to_promise(async move {
+        let job = PackJob { url, len, id, lengths };
+        match unpack(None, &job, &emit, f64::INFINITY).await {
+            Ok(()) => Ok(JsValue::UNDEFINED),
+            Err(cause) => Ok(cause.to_string().into()),
+        }
+    })
+}
