@@ -18,6 +18,14 @@ impl Tape<'_> {
         }
     }
 
+    /// How many bytes may still come.
+    pub(super) fn room(&self) -> usize {
+        match self {
+            Tape::File(file, at) => file.len() - at,
+            Tape::Output(output, limit) => limit - output.len(),
+        }
+    }
+
     /// The bytes still to come. Unpacking they are not known: nothing.
     pub(super) fn rest(&self) -> &[u8] {
         match self {
