@@ -68,7 +68,7 @@ fn other_files_are_refused() {
 fn changed_files_come_back_or_are_refused() {
     for sample in SAMPLES {
         let mut fitting = 0;
-        for at in (0..sample.len()).step_by(7) {
+        for at in (0..sample.len()).step_by(29) {
             let mut file = sample.to_vec();
             file[at] ^= 1 << (at % 8);
             if Packer::new().pack(&file).is_some() {
@@ -76,7 +76,7 @@ fn changed_files_come_back_or_are_refused() {
                 round_trip(&[&file], usize::MAX);
             }
         }
-        assert!(fitting > sample.len() / 28, "{fitting}");
+        assert!(fitting > sample.len() / 116, "{fitting}");
     }
 }
 
