@@ -148,5 +148,5 @@ pub enum PackError {
     },
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "cli"))]
 mod tests;

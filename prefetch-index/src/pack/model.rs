@@ -5,7 +5,7 @@
 //! integers: the command that packs and the page that unpacks must agree to the last bit.
 
 /// Contexts of a decision. More would save little, and decoding takes as long as there are contexts.
-pub(super) const CONTEXTS: usize = 4;
+pub(super) const CONTEXTS: usize = 3;
 
 /// Slots of statistics that lie together: two bytes each, so half a cache line.
 const GROUP: usize = 16;
@@ -317,7 +317,7 @@ fn split(low: u32, high: u32, p: u32) -> u32 {
     low + (range >> 16) * p + (((range & 0xffff) * p) >> 16)
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "cli"))]
 mod tests {
     use proptest::collection::vec;
     use proptest::prelude::*;
@@ -325,7 +325,7 @@ mod tests {
     use super::*;
 
     fn contexts(symbol: u32, before: u32) -> Contexts {
-        Contexts { set: symbol, of: [before, before & 3, 0, symbol] }
+        Contexts { set: symbol, of: [before, before & 3, 0] }
     }
 
     proptest! {

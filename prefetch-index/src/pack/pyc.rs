@@ -16,20 +16,22 @@ mod opcodes;
 mod packer;
 mod places;
 mod references;
+mod sequences;
 mod spans;
 mod strings;
 mod tape;
 mod unpacker;
 
-#[cfg(test)]
+#[cfg(all(test, feature = "cli"))]
 mod tests;
 
-use body::{Body, CONSTS, LOCALS, NAMES};
+use body::Body;
 use coder::{Coder, Role, symbol};
 use opcodes::Instructions;
 #[cfg(feature = "cli")]
 pub(super) use packer::Packer;
 use references::References;
+use sequences::Sequence;
 use tape::Tape;
 pub(super) use unpacker::Unpacker;
 
@@ -95,20 +97,6 @@ enum Open {
     Code(Box<Code>),
 }
 
-struct Sequence {
-    /// Of its items.
-    place: Place,
-    left: u32,
-    /// Items begun.
-    number: u32,
-    widths: Vec<u32>,
-    /// The reference by which the whole is known.
-    reference: Option<usize>,
-    /// The last two items' type bytes, and their strings' numbers.
-    kinds: [u8; 2],
-    strings: [u32; 2],
-}
-
 struct Code {
     /// Index into [`FIELDS`].
     field: usize,
@@ -154,7 +142,7 @@ impl<'t> Walk<'t> {
         coder.memory.files += 1;
         let mut header = [0; HEADER_LEN];
         for (at, byte) in header.iter_mut().enumerate() {
-            let coded = coder.bits(8, symbol::HEADER, [at as u32, 0, 0, 0], tape.peek(R::ENCODES)?.into());
+            let coded = coder.bits(8, symbol::HEADER, [at as u32, 0, 0], tape.peek(R::ENCODES)?.into());
             *byte = coded as u8;
             tape.put(&[*byte])?;
         }
@@ -246,20 +234,13 @@ impl<'t> Walk<'t> {
     /// The type byte.
     fn kind<R: Role>(&mut self, coder: &mut Coder<'_, R>, place: Place) -> Result<u8, Unfit> {
         let at = place as u32;
-        let (number, before, hint) = match self.open.last() {
-            Some(Open::Sequence(sequence)) => {
-                (sequence.number, sequence.kinds, self.hint(place, sequence.number))
-            }
-            Some(Open::Code(code)) => (0, [code.head[4] as u8, code.head[0] as u8], code.locals.len() as u32),
-            None => (0, [0; 2], 0),
+        let (before, hint) = match self.open.last() {
+            Some(Open::Sequence(sequence)) => (sequence.kinds, self.hint(place, sequence.number)),
+            Some(Open::Code(code)) => ([code.head[4] as u8, code.head[0] as u8], code.locals.len() as u32),
+            None => ([0; 2], 0),
         };
         let [a, b] = before.map(u32::from);
-        let of = [
-            at | a << 8 | b << 16,
-            at | hint << 8,
-            at | hint << 8 | a << 20,
-            at | number.min(15) << 8 | a << 12,
-        ];
+        let of = [at | a << 8 | b << 16, at | hint << 8, at | hint << 8 | a << 20];
         let byte = self.tape.peek(R::ENCODES)?;
         let rank = KINDS.iter().position(|&kind| kind == byte).unwrap_or(KINDS.len() + usize::from(byte));
         let rank = coder.number(symbol::TYPE, of, rank as u32) as usize;
@@ -275,78 +256,6 @@ impl<'t> Walk<'t> {
         Ok(kind)
     }
 
-    /// For an item of a code object's names or consts: the instructions that use it first.
-    fn hint(&self, place: Place, number: u32) -> u32 {
-        let code = match self.open.iter().rev().nth(1) {
-            Some(Open::Code(code)) => code,
-            _ => return 0,
-        };
-        match place {
-            Place::NamesName => code.body.first_use(NAMES, number),
-            Place::Const => code.body.first_use(CONSTS, number),
-            _ => 0,
-        }
-    }
-
-    /// How many items a sequence has.
-    fn items<R: Role>(&mut self, coder: &mut Coder<'_, R>, place: Place, kind: u8) -> Result<u32, Unfit> {
-        let short = kind & !FLAG_REF == b')';
-        let len = if short { self.tape.peek(R::ENCODES)?.into() } else { self.tape.peek_word(R::ENCODES)? };
-        let (used, hint) = match self.open.last() {
-            Some(Open::Code(code)) => {
-                let used = match place {
-                    Place::Names => code.body.used(NAMES),
-                    Place::Consts => code.body.used(CONSTS),
-                    Place::Locals => code.body.used(LOCALS) ^ code.head[0] << 8,
-                    _ => 0,
-                };
-                (used, 0)
-            }
-            Some(Open::Sequence(sequence)) => (0, self.hint(place, sequence.number.saturating_sub(1))),
-            None => (0, 0),
-        };
-        let at = place as u32 | u32::from(kind) << 8;
-        let len = coder.number(symbol::ITEMS, [at, at | used << 16, at | hint << 16, 0], len);
-        if short {
-            self.tape.put(&[u8::try_from(len).map_err(|_| Unfit)?])?;
-        } else {
-            self.tape.put(&len.to_le_bytes())?;
-        }
-        Ok(len)
-    }
-
-    fn open_sequence(&mut self, place: Place, kind: u8, reference: Option<usize>, len: u32) {
-        let place = match place {
-            Place::Consts => Place::Const,
-            Place::Names => Place::NamesName,
-            Place::Locals => Place::LocalsName,
-            _ => Place::Nested,
-        };
-        self.open.push(Open::Sequence(Sequence {
-            place,
-            left: len,
-            number: 0,
-            widths: Vec::new(),
-            reference,
-            kinds: [kind, 0],
-            strings: [0; 2],
-        }));
-    }
-
-    fn close_sequence(&mut self, sequence: Sequence) {
-        let width =
-            sequence.widths.iter().fold(0u32, |sum, &width| sum.saturating_add(width).saturating_add(2));
-        if let Some(Open::Code(code)) = self.open.last_mut() {
-            match sequence.place {
-                Place::Const => code.consts = sequence.widths,
-                Place::NamesName => code.names = sequence.widths,
-                Place::LocalsName => code.locals = sequence.widths,
-                _ => {}
-            }
-        }
-        self.close(sequence.reference, Value { width: width.clamp(2, lines::MAX as u32), string: 0 });
-    }
-
     /// The numbers that come before a code object's fields.
     fn open_code<R: Role>(
         &mut self,
@@ -355,15 +264,10 @@ impl<'t> Walk<'t> {
     ) -> Result<(), Unfit> {
         let mut head = [0u32; 5];
         for at in 0..5 {
-            let [a, b, c, d, _] = head;
+            let [a, _, c, d, _] = head;
             let field = at as u32;
             let word = self.tape.peek_word(R::ENCODES)?;
-            let of = [
-                field | a << 8,
-                field | c << 8 | d << 16,
-                field | a << 8 | d << 20,
-                field | a << 8 | b << 16 | c << 24,
-            ];
+            let of = [field | a << 8, field | c << 8 | d << 16, field | a << 8 | d << 20];
             head[at] = coder.number(symbol::HEAD, of, word);
             self.tape.put(&head[at].to_le_bytes())?;
         }
@@ -387,7 +291,7 @@ impl<'t> Walk<'t> {
         let lines = self.open.iter().rev().filter_map(Open::code).map(|around| around.line);
         let before = lines.into_iter().find(|&line| line != 0).unwrap_or(0);
         let delta = self.tape.peek_word(R::ENCODES)?.wrapping_sub(before) as i32;
-        let of = [code.head[4], code.name, self.open.len() as u32, u32::from(before == 0)];
+        let of = [code.head[4], code.name, self.open.len() as u32];
         let delta = coder.signed(symbol::FIRST_LINE, of, delta);
         code.first_line = before.wrapping_add(delta as u32);
         self.tape.put(&code.first_line.to_le_bytes())
@@ -424,7 +328,7 @@ impl<'t> Walk<'t> {
 
     /// A 32-bit number.
     fn word<R: Role>(&mut self, coder: &mut Coder<'_, R>, part: u32) -> Result<u32, Unfit> {
-        let word = coder.number(symbol::WORD + part, [0; 4], self.tape.peek_word(R::ENCODES)?);
+        let word = coder.number(symbol::WORD + part, [0; 3], self.tape.peek_word(R::ENCODES)?);
         self.tape.put(&word.to_le_bytes())?;
         Ok(word)
     }
@@ -432,10 +336,10 @@ impl<'t> Walk<'t> {
     /// So many bytes, each after the one before it.
     fn raw<R: Role>(&mut self, coder: &mut Coder<'_, R>, len: u32) -> Result<Value, Unfit> {
         let mut before = 0u32;
-        for at in 0..len {
+        for _ in 0..len {
             let byte = self.tape.peek(R::ENCODES)?;
             let (one, two, three) = (before & 0xff, before & 0xffff, before & 0xff_ffff);
-            let of = [one | 1 << 8, two | 1 << 16, three | 1 << 24, one | at.min(16) << 8];
+            let of = [one | 1 << 8, two | 1 << 16, three | 1 << 24];
             let byte = coder.bits(8, symbol::BYTE, of, byte.into());
             self.tape.put(&[byte as u8])?;
             before = before << 8 | byte;

@@ -72,15 +72,13 @@ fn table(operation: Operation) -> Option<(usize, u8)> {
 struct History {
     /// The last four instructions' numbers.
     numbers: u32,
-    /// The last instruction with its argument, and those before it hashed.
+    /// The last instruction with its argument.
     last: u32,
-    lasts: u32,
 }
 
 impl History {
     fn add(&mut self, number: u8, argument: u32) {
         self.numbers = self.numbers << 8 | u32::from(number);
-        self.lasts = mix(self.lasts, self.last);
         self.last = u32::from(number) << 8 | argument & 0xff | argument >> 8 << 16;
     }
 }
@@ -151,16 +149,11 @@ impl Walk<'_> {
         let Some(Open::Code(code)) = self.open.last() else { return Err(Unfit) };
         let (place, locals) = (place as u32, code.locals.len() as u32);
         let len = self.tape.peek_word(R::ENCODES)?;
-        let len = coder.number(symbol::SHORT_LEN, [place, place | locals << 8, 0, 0], len);
+        let len = coder.number(symbol::SHORT_LEN, [place, place | locals << 8, 0], len);
         self.tape.put(&len.to_le_bytes())?;
         let mut before = 0u32;
-        for at in 0..len {
-            let of = [
-                before & 0xff,
-                before & 0xffff | 1 << 24,
-                before & 0xff_ffff | 1 << 25,
-                before & 0xff | at << 8 | 1 << 26,
-            ];
+        for _ in 0..len {
+            let of = [before & 0xff, before & 0xffff | 1 << 24, before & 0xff_ffff | 1 << 25];
             let byte = self.tape.peek(R::ENCODES)?;
             let byte = coder.bits(8, symbol::SHORT_BYTE + place, of, byte.into());
             self.tape.put(&[byte as u8])?;
@@ -172,22 +165,17 @@ impl Walk<'_> {
 
 /// First whether it is the one that came last time, which spares most of the decisions.
 fn code_instruction<R: Role>(coder: &mut Coder<'_, R>, history: &History, flags: u32, number: u8) -> u8 {
-    let History { numbers, last, lasts } = *history;
+    let History { numbers, last } = *history;
     let three = mix(numbers, last);
     let expected = *coder.memory.instructions.after(three);
     if expected != 0 {
         let likely = u32::from(expected);
-        let of = [
-            likely | (numbers & 0xff) << 8,
-            three ^ likely,
-            likely | (numbers & 0xffff) << 8,
-            mix(lasts, last),
-        ];
+        let of = [likely | (numbers & 0xff) << 8, three ^ likely, likely | (numbers & 0xffff) << 8];
         if coder.flag(symbol::IS_EXPECTED_INSTRUCTION, of, number == expected) {
             return expected;
         }
     }
-    let of = [numbers & 0xff | flags << 8, numbers & 0xffff, numbers & 0xff_ffff | 1 << 24, three];
+    let of = [numbers & 0xff | flags << 8, numbers & 0xffff, numbers & 0xff_ffff | 1 << 24];
     let number = coder.bits(8, symbol::INSTRUCTION, of, number.into()) as u8;
     *coder.memory.instructions.after(three) = number;
     number
@@ -206,10 +194,9 @@ fn code_argument<R: Role>(
         history.add(number, 0);
         return 0;
     }
-    let History { numbers, last, lasts } = *history;
+    let History { numbers, last } = *history;
     let op = u32::from(number);
-    let of =
-        [op | (numbers & 0xff) << 8, op | (numbers & 0xffff) << 8, mix(last, op), mix(mix(lasts, last), op)];
+    let of = [op | (numbers & 0xff) << 8, op | (numbers & 0xffff) << 8, mix(last, op)];
     let table = table(operation);
     let next = table.map_or(0, |(table, _)| body.used[table]);
     let mut value = argument;

@@ -18,7 +18,7 @@ impl Walk<'_> {
             runs = lines::parse(table).unwrap_or_default();
             has_places = lines::write(&runs) == table && align(&runs, &code.body.instructions);
         }
-        if !coder.flag(symbol::HAS_PLACES, [0; 4], has_places) {
+        if !coder.flag(symbol::HAS_PLACES, [0; 3], has_places) {
             return self.bytes(coder);
         }
         let widths = Widths { names: &code.names, locals: &code.locals, consts: &code.consts };
@@ -93,8 +93,6 @@ struct Places {
     kinds: u32,
     /// The last instruction.
     before: u32,
-    /// How wrong the last guess of an end was.
-    off: i32,
 }
 
 impl Places {
@@ -128,7 +126,6 @@ impl Places {
             op | before << 8 | (kinds & 255) << 16,
             op | (kinds & 0xffff) << 8,
             mix(op | (at as u32) << 8, self.operands.previous.end as u32),
-            mix(op | (kinds & 255) << 8, instruction.argument) ^ 1,
         ];
         let kind = coder.number(symbol::PLACE + op, of, kind);
         self.kinds = kinds << 8 | kind << 2;
@@ -137,17 +134,12 @@ impl Places {
             NOWHERE => Some(Place::Nowhere),
             IN_LINE => Some(Place::Columns { line: self.line, lines: 0, span }),
             OTHER_LINE | NO_COLUMNS | SEVERAL_LINES => {
-                let of = [
-                    op | kind << 8,
-                    op | before << 8 | kind << 16,
-                    kind | (kinds & 255) << 8 | 1 << 24,
-                    op | (kinds & 0xffff) << 8 | 1 << 25,
-                ];
+                let of = [op | kind << 8, op | before << 8 | kind << 16, kind | (kinds & 255) << 8 | 1 << 24];
                 let delta = coder.signed(symbol::LINE + kind, of, line.wrapping_sub(self.line));
                 let line = self.line.wrapping_add(delta);
                 let mut several = 0;
                 if kind == SEVERAL_LINES {
-                    let of = [op | before << 8, delta as u32, op | (kinds & 0xffff) << 8, 0];
+                    let of = [op | before << 8, delta as u32, op | (kinds & 0xffff) << 8];
                     several = coder.number(symbol::LINES, of, lines);
                 }
                 if !(-MAX..MAX).contains(&line) || several >= MAX as u32 {
@@ -159,7 +151,7 @@ impl Places {
                     Some(Place::Line { line })
                 } else {
                     let guess = if is_later { guess.on_a_later_line(self.operands.statement) } else { guess };
-                    let span = self.span(coder, [op, before, kind, instruction.argument], guess, span)?;
+                    let span = self.span(coder, [op, before, kind], guess, span)?;
                     if is_later && kind == OTHER_LINE {
                         self.operands.statement = span;
                     }
@@ -170,7 +162,7 @@ impl Places {
             _ => return Err(Unfit),
         };
         if let (IN_LINE, Some(Place::Columns { line, lines, .. })) = (kind, place) {
-            let span = self.span(coder, [op, before, kind, instruction.argument], guess, span)?;
+            let span = self.span(coder, [op, before, kind], guess, span)?;
             self.operands.know(span);
             return Ok(Some(Place::Columns { line, lines, span }));
         }
@@ -182,7 +174,7 @@ impl Places {
     fn span<R: Role>(
         &mut self,
         coder: &mut Coder<'_, R>,
-        [op, before, kind, argument]: [u32; 4],
+        [op, before, kind]: [u32; 3],
         guess: Guess,
         span: Span,
     ) -> Result<Span, Unfit> {
@@ -193,20 +185,18 @@ impl Places {
             op | before << 8 | kind << 16,
             op | (kinds & 255) << 8 | kind << 16 | 1 << 24,
             mix(kind | (at as u32) << 8, statement.start as u32),
-            op | (kinds & 0xffff) << 8 | kind << 28,
         ];
         let off = coder.signed(symbol::START + kind, of, span.start.wrapping_sub(at));
         let start = at.wrapping_add(off);
-        let end = guess.end(start);
+        let guessed_end = guess.end(start);
         let of = [
             op | before << 8 | kind << 16,
             op | (off as u32 & 0xff) << 8 | kind << 16 | 1 << 24,
             mix(op | (kinds & 255) << 8, off as u32),
-            mix(op | (self.off as u32) << 8, argument) ^ 1,
         ];
-        self.off = coder.signed(symbol::END + kind, of, span.end.wrapping_sub(end));
-        let end = end.wrapping_add(self.off);
-        self.kinds |= u32::from(off == 0) + 2 * u32::from(self.off == 0);
+        let off_end = coder.signed(symbol::END + kind, of, span.end.wrapping_sub(guessed_end));
+        let end = guessed_end.wrapping_add(off_end);
+        self.kinds |= u32::from(off == 0) + 2 * u32::from(off_end == 0);
         if !(0..MAX).contains(&start) || !(0..MAX).contains(&end) {
             return Err(Unfit);
         }

@@ -108,7 +108,7 @@ impl Walk<'_> {
         for (part, key) in (0..).zip(keys) {
             let expected = *coder.memory.names.after(key);
             if coder.memory.strings.reference(expected, self.file).is_some() {
-                let of = [place | hint << 9, key, expected ^ place << 24, file];
+                let of = [place | hint << 9, key, expected ^ place << 24];
                 if coder.flag(symbol::IS_EXPECTED_NAME + part, of, number == expected) {
                     found = Some(expected);
                     break;
@@ -123,7 +123,7 @@ impl Walk<'_> {
                 let count = if strings.near_file == self.file { strings.near.len() as u32 } else { 0 };
                 let bits = 32 - count.leading_zeros();
                 let file = mix(file, bits);
-                let of = [file, mix(file, hint), mix(file, one ^ 1 << 30), mix(file, keys[0])];
+                let of = [file, mix(file, hint), mix(file, one ^ 1 << 30)];
                 let position = coder.bits(bits, symbol::NEAR_NAME, of, position);
                 *coder.memory.strings.near.get(position as usize).filter(|_| count > 0).ok_or(Unfit)?
             }
@@ -140,13 +140,12 @@ impl Walk<'_> {
         let expected = *coder.memory.names.after(key);
         if expected != 0 {
             let is_near = u32::from(coder.memory.strings.reference(expected, self.file).is_some());
-            let of =
-                [place | is_near << 8 | hint << 9, key ^ is_near, expected ^ place << 24, file ^ is_near];
+            let of = [place | is_near << 8 | hint << 9, key ^ is_near, expected ^ place << 24];
             if coder.flag(symbol::IS_EXPECTED_NAME + 2, of, number == expected) {
                 return expected;
             }
         }
-        let of = [place | hint << 8, mix(one, place), mix(file, one), mix(one, hint << 8 | place) ^ 1];
+        let of = [place | hint << 8, mix(one, place), mix(file, one)];
         let number = coder.bits(NUMBER_BITS, symbol::NAME, of, number);
         *coder.memory.names.after(key) = number;
         number
@@ -174,7 +173,7 @@ impl Walk<'_> {
         if place == Place::QualifiedName {
             let expected = self.expected_name(&coder.memory.strings);
             let is_expected = expected.len() <= LONGEST_NAME && string == expected;
-            if coder.flag(symbol::IS_QUALIFIED, [short.into(), 0, 0, 0], is_expected) {
+            if coder.flag(symbol::IS_QUALIFIED, [short.into(), 0, 0], is_expected) {
                 return self.put_string(coder, short, &expected, true, reference);
             }
         }
@@ -191,7 +190,7 @@ impl Walk<'_> {
             }
             return Ok(Value { string: number, ..value });
         }
-        let of = [place as u32 | u32::from(kind) << 8, place as u32, 0, 0];
+        let of = [place as u32 | u32::from(kind) << 8, place as u32, 0];
         let len = coder.number(symbol::LETTERS, of, len);
         let is_name = short && len as usize <= LONGEST_NAME;
         let letters = coder.role.letters(is_name, len, &string)?;
