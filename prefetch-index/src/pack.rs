@@ -148,5 +148,6 @@ pub enum PackError {
     },
 }
 
-#[cfg(all(test, feature = "cli"))]
+#[cfg(test)]
+#[cfg(feature = "cli")]
 mod tests;

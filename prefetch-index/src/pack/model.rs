@@ -317,7 +317,8 @@ fn split(low: u32, high: u32, p: u32) -> u32 {
     low + (range >> 16) * p + (((range & 0xffff) * p) >> 16)
 }
 
-#[cfg(all(test, feature = "cli"))]
+#[cfg(test)]
+#[cfg(feature = "cli")]
 mod tests {
     use proptest::collection::vec;
     use proptest::prelude::*;

@@ -22,7 +22,8 @@ mod strings;
 mod tape;
 mod unpacker;
 
-#[cfg(all(test, feature = "cli"))]
+#[cfg(test)]
+#[cfg(feature = "cli")]
 mod tests;
 
 use body::Body;
