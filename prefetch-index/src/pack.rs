@@ -149,4 +149,5 @@ pub enum PackError {
 }
 
 #[cfg(test)]
+#[cfg(feature = "cli")]
 mod tests;

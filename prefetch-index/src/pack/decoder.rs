@@ -280,10 +280,16 @@ impl StreamDecoder {
         Some(self.promised)
     }
 
+    /// Makes progress, or fails.
     fn decode(&mut self, input: &[u8], at: &mut usize, target: u64, budget: usize) -> Result<(), Broken> {
+        let before = self.decoded();
         match &mut self.codec {
             StreamCodec::Stored(bytes) => {
-                bytes.extend_from_slice(&input[*at..]);
+                let chunk = &input[*at..];
+                if before + chunk.len() as u64 != target {
+                    return Err(Broken);
+                }
+                bytes.extend_from_slice(chunk);
                 *at = input.len();
                 Ok(())
             }

@@ -10,7 +10,7 @@ use liblzma::write::XzEncoder;
 use super::frame::{Codec, Form, Frame, Header, MAX_CHUNK, STREAMS, Stream};
 use super::lzma::{Lzma, WINDOW};
 use super::pyc::Packer;
-use super::{Kind, PackError, Packed};
+use super::{Decoder, Kind, PackError, Packed, Step};
 
 /// How much work compression may be. The decoder is equally fast for all but `Stored`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +33,7 @@ const BATCH: usize = 4 << 10;
 
 const _: () = assert!(CHUNK + 2 * CUT < MAX_CHUNK as usize);
 
-/// Packs `members` in this order for the index `id`. `progress` is told how many bytes were compressed since the last call.
+/// Packs `members` in this order for the index `id`, and checks that they come back. `progress` is told how many bytes were compressed since the last call.
 pub fn encode(
     id: [u8; 16],
     members: &[Packed<'_>],
@@ -55,6 +55,7 @@ pub fn encode(
     if !ends[Stream::Model as usize].is_empty() {
         streams[Stream::Model as usize] = packer.finish();
     }
+    let lengths = members.iter().map(|member| member.bytes.len() as u64).collect();
     let compressed = compress(&streams, &ends, effort, progress)?;
 
     let mut file = Vec::new();
@@ -80,7 +81,16 @@ pub fn encode(
         }
         waiting.drain(..).for_each(|frame| frame.write(&mut file));
     }
+    verify(id, lengths, &file)?;
     Ok(file)
+}
+
+/// Decodes what was written, as a page will: its checksums would tell.
+fn verify(id: [u8; 16], lengths: Vec<u64>, file: &[u8]) -> Result<(), PackError> {
+    let mut decoder = Decoder::new(id, lengths, u64::MAX);
+    decoder.supply(file);
+    while !matches!(decoder.step(usize::MAX)?, Step::Done | Step::Starved) {}
+    decoder.finish()
 }
 
 /// Sorts a member's bytes into the streams. Returns how many each stream of the form got; those for the model come when

@@ -57,6 +57,7 @@ impl Properties {
         (pb <= 4 && lc + lp <= 4).then_some(Properties { lc, lp, pb })
     }
 
+    #[cfg(feature = "cli")]
     pub(crate) const fn byte(self) -> u8 {
         (self.pb * 5 + self.lp) * 9 + self.lc
     }
@@ -341,3 +342,7 @@ impl RangeCoder {
         value
     }
 }
+
+#[cfg(test)]
+#[cfg(feature = "cli")]
+mod tests;

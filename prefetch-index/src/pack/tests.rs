@@ -63,3 +63,96 @@ fn round_trip_in_any_slices() {
         }
     }
 }
+
+#[test]
+fn errors_say_what_is_wrong() {
+    let bytes = b"some text, some text".repeat(50);
+    let members =
+        [Packed { kind: Kind::Plain, bytes: &bytes }, Packed { kind: Kind::Library, bytes: &bytes }];
+    let file = encode(ID, &members, Effort::Quick, &mut |_| ()).unwrap();
+    let lengths = lengths(&members);
+    let whole = |file: &[u8], lengths: &[u64]| decode(file, lengths, file.len().max(1), usize::MAX);
+    assert!(whole(&file, &lengths).is_ok());
+
+    assert_eq!(whole(b"<!doctype html>", &lengths), Err(PackError::Magic));
+    assert_eq!(whole(b"", &lengths), Err(PackError::Truncated { complete: 0, members: 2 }));
+    let mut newer = file.clone();
+    newer[8] += 1;
+    assert_eq!(whole(&newer, &lengths), Err(PackError::Version { wanted: VERSION, found: VERSION + 1 }));
+    let mut damaged = file.clone();
+    damaged[33] ^= 1;
+    assert!(matches!(whole(&damaged, &lengths), Err(PackError::Header { .. })));
+
+    let mut other = Decoder::new([0; 16], lengths.clone(), 1 << 20);
+    other.supply(&file);
+    let stale = PackError::Stale { wanted: [0; 16], found: ID };
+    assert_eq!((other.step(1), other.step(1), other.finish()), (Err(stale), Err(stale), Err(stale)));
+
+    assert_eq!(whole(&file, &lengths[..1]), Err(PackError::Members { wanted: 1, found: 2 }));
+    let wrong = [lengths[0], lengths[1] + 1];
+    let expected = PackError::Length { member: 1, wanted: wrong[1], found: lengths[1] };
+    assert_eq!(whole(&file, &wrong), Err(expected));
+    for len in 0..file.len() {
+        let complete = match whole(&file[..len], &lengths) {
+            Err(PackError::Truncated { complete, members: 2 }) => complete,
+            other => panic!("cut to {len}: {other:?}"),
+        };
+        assert!(complete < 2);
+    }
+    let mut small = Decoder::new(ID, lengths.clone(), 1_999);
+    small.supply(&file);
+    assert_eq!(small.step(1), Err(PackError::TooLarge { len: 2_000, limit: 1_999 }));
+}
+
+/// No damaged byte goes unnoticed: a member is right, or there is an error.
+#[test]
+fn every_damaged_byte_is_noticed() {
+    let text = b"def area(self, width): return width".repeat(9);
+    let members = [
+        Packed { kind: Kind::Bytecode, bytes: include_bytes!("pyc/sample.cpython-312.pyc") },
+        Packed { kind: Kind::Plain, bytes: &text },
+    ];
+    let lengths = lengths(&members);
+    for effort in [Effort::Stored, Effort::Quick] {
+        let file = encode(ID, &members, effort, &mut |_| ()).unwrap();
+        for at in (0..file.len()).step_by(if effort == Effort::Quick { 3 } else { 1 }) {
+            let mut damaged = file.clone();
+            damaged[at] ^= 0x41;
+            match decode(&damaged, &lengths, damaged.len(), usize::MAX) {
+                Err(_) => {}
+                // The frames of a form and of a chunk have more than one spelling; the members are those that were packed.
+                Ok(decoded) => {
+                    assert!(decoded.iter().zip(&members).all(|(found, member)| found == member.bytes), "{at}")
+                }
+            }
+        }
+    }
+}
+
+/// A member comes as soon as its last byte is here.
+#[test]
+fn members_come_while_the_file_arrives() {
+    let sample = sample();
+    let members: Vec<_> = sample.iter().map(|(kind, bytes)| Packed { kind: *kind, bytes }).collect();
+    let file = encode(ID, &members, Effort::Quick, &mut |_| ()).unwrap();
+    let mut decoder = Decoder::new(ID, lengths(&members), 1 << 30);
+    let mut arrivals = Vec::new();
+    for (at, piece) in file.chunks(256).enumerate() {
+        decoder.supply(piece);
+        while let Step::Member { bytes, .. } = decoder.step(usize::MAX).unwrap() {
+            arrivals.push((at * 256, bytes.len()));
+        }
+    }
+    let total: usize = sample.iter().map(|(_, bytes)| bytes.len()).sum();
+    let mut decoded = 0;
+    for (at, len) in arrivals {
+        decoded += len;
+        // The sample is alike everywhere, so a tenth of the file should hold a tenth of the bytes, but for what is shared.
+        assert!(
+            at * total <= (decoded + total / 5) * file.len(),
+            "{decoded} of {total} bytes after {at} of {}",
+            file.len()
+        );
+    }
+    assert_eq!(decoded, total);
+}

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use super::super::model::{Side, Writer};
-use super::strings::Role;
-use super::{Memory, Tape, Unfit, Walk};
+use super::coder::{Coder, Memory, Role};
+use super::{Tape, Unfit, Walk};
 
 /// Packs one file after the other.
 #[derive(Clone)]
@@ -53,8 +53,9 @@ impl Packer {
     fn walk(&mut self, file: &[u8]) -> Result<Sorted, Unfit> {
         let first = self.memory.files == 0;
         let start = if first { 0 } else { self.role.writer.len() };
-        let mut walk = Walk::begin(Tape::File(file, 0), &mut self.memory, &mut self.role)?;
-        while !walk.advance(&mut self.memory, &mut self.role, usize::MAX)? {}
+        let coder = &mut Coder { memory: &mut self.memory, role: &mut self.role };
+        let mut walk = Walk::begin(Tape::File(file, 0), coder)?;
+        while !walk.advance(coder, usize::MAX)? {}
         if !walk.finish()?.is_complete() {
             return Err(Unfit);
         }

@@ -16,6 +16,31 @@ pub(super) enum Guess {
     Starts { at: i32, width: i32 },
 }
 
+impl Guess {
+    pub(super) fn start(self) -> i32 {
+        match self {
+            Guess::Is(span) => span.start,
+            Guess::Starts { at, .. } => at,
+        }
+    }
+
+    /// The end, now that the start is known.
+    pub(super) fn end(self, start: i32) -> i32 {
+        match self {
+            Guess::Is(span) => span.end,
+            Guess::Starts { width, .. } => start.wrapping_add(width),
+        }
+    }
+
+    /// What begins a line begins where the statement before it did.
+    pub(super) fn on_a_later_line(self, statement: Span) -> Guess {
+        match self {
+            Guess::Is(_) => self,
+            Guess::Starts { width, .. } => Guess::Starts { at: statement.start, width },
+        }
+    }
+}
+
 /// The operands on the interpreter's stack, as spans.
 #[derive(Default)]
 pub(super) struct Operands {
@@ -82,7 +107,7 @@ impl Operands {
             Slice => self.operator(0, 3, 1),
             StoreSubscript | StoreSlice => {
                 self.pushes = 0;
-                let guess = self.operator(0, if operation == Slice { 3 } else { 2 }, 1);
+                let guess = self.operator(0, if operation == StoreSlice { 3 } else { 2 }, 1);
                 self.pop();
                 guess
             }
@@ -108,9 +133,7 @@ impl Operands {
                 Guess::Is(Span { start: self.previous.start, end: self.top().end + 1 })
             }
             MakeFunction => {
-                (0..=(argument & 15).count_ones()).for_each(|_| {
-                    let _ = self.pop();
-                });
+                self.drop_operands(1 + (argument & 15).count_ones());
                 Guess::Is(self.previous)
             }
             Import => {
@@ -137,9 +160,7 @@ impl Operands {
 
     fn store(&mut self, pops: u32, at: i32, width: i32) -> Guess {
         self.pushes = 0;
-        (0..pops).for_each(|_| {
-            let _ = self.pop();
-        });
+        self.drop_operands(pops);
         Guess::Starts { at, width }
     }
 
@@ -154,6 +175,12 @@ impl Operands {
             start = self.pop().start;
         }
         Guess::Is(Span { start: start - before, end: end + after })
+    }
+
+    fn drop_operands(&mut self, count: u32) {
+        for _ in 0..count {
+            self.pop();
+        }
     }
 
     fn pop(&mut self) -> Span {

@@ -1,33 +1,19 @@
 //! Strings: numbered over the whole pack, so that a name costs a number that is likely and not its letters.
 
-use super::super::model::{CONTEXTS, Contexts, Side};
-use super::{EXPECTED_BITS, FLAG_REF, Memory, Open, Place, Unfit, Value, Walk};
-
-/// One side of the walk. Where letters go to or come from, and whether a string is known.
-pub(super) trait Role: Side {
-    /// The number of a string that has one. Only the packing side is asked.
-    fn find(&self, _string: &[u8]) -> u32 {
-        0
-    }
-
-    /// A string got a number.
-    fn learn(&mut self, _string: &[u8], _number: u32) {}
-
-    /// Moves `len` letters of a new string between its stream and `letters`, which holds them when packing.
-    fn letters(&mut self, is_name: bool, len: u32, letters: &[u8]) -> Result<Vec<u8>, Unfit>;
-}
+use super::coder::{Coder, Role, mix, symbol};
+use super::{FLAG_REF, Open, Place, Unfit, Value, Walk};
 
 /// Longer strings are text: most docstrings. They get no number.
 const LONGEST_NAME: usize = 60;
 const NUMBER_BITS: u32 = 18;
 const MOST: usize = 1 << NUMBER_BITS;
 
-/// The strings that have a number, which is their place plus one.
+/// The strings that have a number, which is their position plus one.
 #[derive(Clone, Default)]
 pub(super) struct Strings {
     letters: Vec<u8>,
     known: Vec<Known>,
-    /// Those that the file can refer to.
+    /// Those that the file at hand can refer to.
     near: Vec<u32>,
     near_file: u32,
 }
@@ -35,7 +21,7 @@ pub(super) struct Strings {
 #[derive(Clone, Copy)]
 struct Known {
     end: usize,
-    /// The file that has a reference to it, and which.
+    /// The last file that can refer to it, by which reference, and its position among those `near`.
     file: u32,
     reference: usize,
     near: u32,
@@ -43,9 +29,13 @@ struct Known {
 
 impl Strings {
     fn get(&self, number: u32) -> Option<&[u8]> {
-        let at = (number as usize).checked_sub(1)?;
-        let start = at.checked_sub(1).map_or(0, |before| self.known[before].end);
-        self.letters.get(start..self.known.get(at)?.end)
+        let end = self.known(number)?.end;
+        let start = self.known(number - 1).map_or(0, |before| before.end);
+        self.letters.get(start..end)
+    }
+
+    fn known(&self, number: u32) -> Option<&Known> {
+        self.known.get((number as usize).checked_sub(1)?)
     }
 
     /// Gives a string a number; 0 when there is none left.
@@ -60,10 +50,11 @@ impl Strings {
 
     /// By which reference `file` can refer to a string.
     pub(super) fn reference(&self, number: u32, file: u32) -> Option<usize> {
-        let known = self.known.get((number as usize).checked_sub(1)?)?;
+        let known = self.known(number)?;
         (known.file == file).then_some(known.reference)
     }
 
+    /// From now on `file` can refer to a string.
     fn refer(&mut self, number: u32, file: u32, reference: usize) {
         if self.near_file != file {
             self.near.clear();
@@ -79,145 +70,133 @@ impl Strings {
     }
 }
 
+/// What a string may depend on.
+struct Around {
+    place: u32,
+    /// The instruction that uses it first.
+    hint: u32,
+    /// The string before it.
+    one: u32,
+    /// Hashes of what is before it: two strings, or one and `hint`.
+    keys: [u32; 2],
+    file: u32,
+}
+
 impl Walk<'_> {
+    fn around(&self, place: Place) -> Around {
+        let ([one, two], hint) = match self.open.last() {
+            Some(Open::Sequence(sequence)) => {
+                (sequence.strings, self.hint(place, sequence.number.saturating_sub(1)))
+            }
+            Some(Open::Code(code)) => ([code.name, 0], 0),
+            None => ([0; 2], 0),
+        };
+        let place = place as u32;
+        let keys = [mix(mix(one, two), place), mix(one, hint << 8 | place)];
+        Around { place, hint, one, keys, file: mix(self.file, place) }
+    }
+
+    /// A reference to a string: by position among those the file can refer to. `number`: the string's.
     pub(super) fn near_string<R: Role>(
-        &mut self,
-        memory: &mut Memory,
-        role: &mut R,
+        &self,
+        coder: &mut Coder<'_, R>,
         place: Place,
         number: u32,
     ) -> Result<usize, Unfit> {
-        let at = place as u32;
-        let (before, hint) = match self.open.last() {
-            Some(Open::Sequence(sequence)) => {
-                (sequence.before, self.hint(place, sequence.number.saturating_sub(1)))
-            }
-            Some(Open::Code(code)) => ([code.name, 0], 0),
-            None => ([0; 2], 0),
-        };
-        let file = self.file << 4;
-        let two = before[0].wrapping_mul(0x9E37_79B1) ^ before[1] << 5 ^ at;
-        let one = before[0].wrapping_mul(0x9E37_79B1) ^ hint << 8 ^ at;
-        for (set, key) in [(15, two), (17, one)] {
-            let slot = (key.wrapping_mul(0x85EB_CA6B) >> (32 - EXPECTED_BITS)) as usize;
-            let expected = memory.expected_strings[slot];
-            let reference = memory.strings.reference(expected, self.file);
-            if let Some(reference) = reference {
-                let of = [at | hint << 9, key, expected ^ at << 24, file ^ at];
-                let is_expected = (number == expected).into();
-                if memory.model.symbol(role, 1, &Contexts { set, of }, is_expected) == 1 {
-                    let slot = (one.wrapping_mul(0x85EB_CA6B) >> (32 - EXPECTED_BITS)) as usize;
-                    memory.expected_strings[slot] = expected;
-                    return Ok(reference);
+        let Around { place, hint, one, keys, file } = self.around(place);
+        let mut found = None;
+        for (part, key) in (0..).zip(keys) {
+            let expected = *coder.memory.names.after(key);
+            if coder.memory.strings.reference(expected, self.file).is_some() {
+                let of = [place | hint << 9, key, expected ^ place << 24];
+                if coder.flag(symbol::IS_EXPECTED_NAME + part, of, number == expected) {
+                    found = Some(expected);
+                    break;
                 }
             }
         }
-        let strings = &memory.strings;
-        let near = (number as usize).checked_sub(1).map_or(0, |at| strings.known[at].near);
-        let count = if strings.near_file == self.file { strings.near.len() } else { 0 };
-        let bits = 32 - (count as u32).leading_zeros();
-        let file = file << 8 | bits;
-        let of = [
-            file ^ at,
-            file ^ at ^ hint << 24,
-            (file ^ at).wrapping_mul(0x9E37_79B1) ^ before[0],
-            (file ^ at).wrapping_mul(0x9E37_79B1) ^ two,
-        ];
-        let near = memory.model.symbol(role, bits, &Contexts { set: 12, of }, near);
-        let number = *memory.strings.near.get(near as usize).filter(|_| count > 0).ok_or(Unfit)?;
-        for key in [two, one] {
-            let slot = (key.wrapping_mul(0x85EB_CA6B) >> (32 - EXPECTED_BITS)) as usize;
-            memory.expected_strings[slot] = number;
+        let number = match found {
+            Some(expected) => expected,
+            None => {
+                let strings = &coder.memory.strings;
+                let position = strings.known(number).map_or(0, |known| known.near);
+                let count = if strings.near_file == self.file { strings.near.len() as u32 } else { 0 };
+                let bits = 32 - count.leading_zeros();
+                let file = mix(file, bits);
+                let of = [file, mix(file, hint), mix(file, one ^ 1 << 30)];
+                let position = coder.bits(bits, symbol::NEAR_NAME, of, position);
+                *coder.memory.strings.near.get(position as usize).filter(|_| count > 0).ok_or(Unfit)?
+            }
+        };
+        for key in keys {
+            *coder.memory.names.after(key) = number;
         }
-        memory.strings.reference(number, self.file).ok_or(Unfit)
+        coder.memory.strings.reference(number, self.file).ok_or(Unfit)
     }
 
     /// Which string, 0 for a new one.
-    pub(super) fn string_number<R: Role>(
-        &mut self,
-        memory: &mut Memory,
-        role: &mut R,
-        place: Place,
-        number: u32,
-    ) -> u32 {
-        let at = place as u32;
-        let (before, hint) = match self.open.last() {
-            Some(Open::Sequence(sequence)) => {
-                (sequence.before, self.hint(place, sequence.number.saturating_sub(1)))
-            }
-            Some(Open::Code(code)) => ([code.name, 0], 0),
-            None => ([0; 2], 0),
-        };
-        let file = self.file << 4;
-        let two = before[0].wrapping_mul(0x9E37_79B1) ^ before[1] << 5 ^ at;
-        let slot = (two.wrapping_mul(0x85EB_CA6B) >> (32 - EXPECTED_BITS)) as usize;
-        let expected = memory.expected_strings[slot];
+    fn string_number<R: Role>(&self, coder: &mut Coder<'_, R>, place: Place, number: u32) -> u32 {
+        let Around { place, hint, one, keys: [key, _], file } = self.around(place);
+        let expected = *coder.memory.names.after(key);
         if expected != 0 {
-            let here = u32::from(memory.strings.reference(expected, self.file).is_some());
-            let of = [at | here << 8 | hint << 9, two ^ here, expected ^ at << 24, (file ^ at) << 1 | here];
-            let is_expected = (number == expected).into();
-            if memory.model.symbol(role, 1, &Contexts { set: 15, of }, is_expected) == 1 {
+            let is_near = u32::from(coder.memory.strings.reference(expected, self.file).is_some());
+            let of = [place | is_near << 8 | hint << 9, key ^ is_near, expected ^ place << 24];
+            if coder.flag(symbol::IS_EXPECTED_NAME + 2, of, number == expected) {
                 return expected;
             }
         }
-        let of = [
-            at | hint << 8,
-            at ^ before[0] << 5,
-            (file ^ at).wrapping_mul(0x9E37_79B1) ^ before[0],
-            (hint ^ before[0] << 8).wrapping_mul(0x85EB_CA6B) ^ at,
-        ];
-        let number = memory.model.symbol(role, NUMBER_BITS, &Contexts { set: 12, of }, number);
-        memory.expected_strings[slot] = number;
+        let of = [place | hint << 8, mix(one, place), mix(file, one)];
+        let number = coder.bits(NUMBER_BITS, symbol::NAME, of, number);
+        *coder.memory.names.after(key) = number;
         number
     }
 
+    /// A string that is not a reference.
     pub(super) fn string<R: Role>(
         &mut self,
-        memory: &mut Memory,
-        role: &mut R,
+        coder: &mut Coder<'_, R>,
         place: Place,
         kind: u8,
         reference: Option<usize>,
     ) -> Result<Value, Unfit> {
         let short = matches!(kind & !FLAG_REF, b'z' | b'Z');
-        // Packing, the letters are known.
         let (head, len) = if short {
             (1, self.tape.peek(R::ENCODES)?.into())
         } else {
             (4, self.tape.peek_word(R::ENCODES)?)
         };
-        let string = if R::ENCODES {
-            let start = self.tape.rest().get(head..).ok_or(Unfit)?;
-            start.get(..len as usize).ok_or(Unfit)?.to_vec()
-        } else {
-            Vec::new()
-        };
+        let mut string = Vec::new();
+        if R::ENCODES {
+            let letters = self.tape.rest().get(head..).and_then(|rest| rest.get(..len as usize));
+            string = letters.ok_or(Unfit)?.to_vec();
+        }
         if place == Place::QualifiedName {
-            let expected = self.expected_name(memory);
-            let contexts = Contexts { set: 13, of: [short.into(); CONTEXTS] };
-            let as_expected = expected.len() <= LONGEST_NAME && string == expected;
-            if memory.model.symbol(role, 1, &contexts, as_expected.into()) == 1 {
-                return self.put_string(memory, role, short, &expected, true, reference);
+            let expected = self.expected_name(&coder.memory.strings);
+            let is_expected = expected.len() <= LONGEST_NAME && string == expected;
+            if coder.flag(symbol::IS_QUALIFIED, [short.into(), 0, 0], is_expected) {
+                return self.put_string(coder, short, &expected, true, reference);
             }
         }
-        let number = if short { role.find(&string) } else { 0 };
-        let number = if short { self.string_number(memory, role, place, number) } else { 0 };
+        let mut number = 0;
+        if short {
+            let known = coder.role.find(&string);
+            number = self.string_number(coder, place, known);
+        }
         if number != 0 {
-            let known = memory.strings.get(number).ok_or(Unfit)?.to_vec();
-            let value = self.put_string(memory, role, short, &known, false, None)?;
+            let known = coder.memory.strings.get(number).ok_or(Unfit)?.to_vec();
+            let value = self.put_string(coder, short, &known, false, None)?;
             if let Some(reference) = reference {
-                memory.strings.refer(number, self.file, reference);
+                coder.memory.strings.refer(number, self.file, reference);
             }
             return Ok(Value { string: number, ..value });
         }
-        let at = place as u32 | u32::from(kind) << 8;
-        let of = [at, place as u32, 0, 0];
-        let len = memory.model.number(role, &Contexts { set: 14, of }, len);
+        let of = [place as u32 | u32::from(kind) << 8, place as u32, 0];
+        let len = coder.number(symbol::LETTERS, of, len);
         let is_name = short && len as usize <= LONGEST_NAME;
-        let letters = role.letters(is_name, len, &string)?;
-        let value = self.put_string(memory, role, short, &letters, is_name, reference)?;
+        let letters = coder.role.letters(is_name, len, &string)?;
+        let value = self.put_string(coder, short, &letters, is_name, reference)?;
         if place == Place::QualifiedName {
-            self.learn_prefix(memory, &letters);
+            self.learn_prefix(&coder.memory.strings, &letters);
         }
         Ok(value)
     }
@@ -225,8 +204,7 @@ impl Walk<'_> {
     /// Puts a string's length and letters on the tape, and numbers it if it is new.
     fn put_string<R: Role>(
         &mut self,
-        memory: &mut Memory,
-        role: &mut R,
+        coder: &mut Coder<'_, R>,
         short: bool,
         letters: &[u8],
         is_new: bool,
@@ -240,36 +218,29 @@ impl Walk<'_> {
         self.tape.put(letters)?;
         let mut string = 0;
         if is_new {
-            string = memory.strings.add(letters);
-            role.learn(letters, string);
+            string = coder.memory.strings.add(letters);
+            coder.role.learn(letters, string);
             if let Some(reference) = reference {
-                memory.strings.refer(string, self.file, reference);
+                coder.memory.strings.refer(string, self.file, reference);
             }
         }
         Ok(Value { width: letters.len() as u32 + 2, string })
     }
 
-    /// What the qualified name of the code object at hand probably is.
-    fn expected_name(&self, memory: &Memory) -> Vec<u8> {
-        let mut around = self.open.iter().rev().filter_map(|open| match open {
-            Open::Code(code) => Some(code),
-            Open::Sequence(_) => None,
-        });
-        let name = around.next().and_then(|code| memory.strings.get(code.name)).unwrap_or_default();
-        let prefix = around.next().map_or(&[][..], |code| &code.prefix);
+    /// What the qualified name of the code object at hand probably is. The objects inside one share what comes before
+    /// their names.
+    fn expected_name(&self, strings: &Strings) -> Vec<u8> {
+        let mut codes = self.open.iter().rev().filter_map(Open::code);
+        let name = codes.next().and_then(|code| strings.get(code.name)).unwrap_or_default();
+        let prefix = codes.next().map_or(&[][..], |around| &around.prefix);
         [prefix, name].concat()
     }
 
-    /// The code objects in the one around share what comes before their names.
-    fn learn_prefix(&mut self, memory: &Memory, qualified: &[u8]) {
-        let mut around = self.open.iter_mut().rev().filter_map(|open| match open {
-            Open::Code(code) => Some(code),
-            Open::Sequence(_) => None,
-        });
-        let name = around.next().and_then(|code| memory.strings.get(code.name)).unwrap_or_default();
-        let prefix = qualified.strip_suffix(name).unwrap_or_default();
-        if let Some(code) = around.next() {
-            code.prefix = prefix.to_vec();
+    fn learn_prefix(&mut self, strings: &Strings, qualified: &[u8]) {
+        let mut codes = self.open.iter_mut().rev().filter_map(Open::code_mut);
+        let name = codes.next().and_then(|code| strings.get(code.name)).unwrap_or_default();
+        if let Some(around) = codes.next() {
+            around.prefix = qualified.strip_suffix(name).unwrap_or_default().to_vec();
         }
     }
 }

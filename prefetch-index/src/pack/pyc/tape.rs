@@ -5,6 +5,7 @@ use super::Unfit;
 /// The file as far as it was walked through: known in full while packing, growing while unpacking.
 pub(super) enum Tape<'t> {
     /// Being packed; and how far.
+    #[cfg_attr(not(feature = "cli"), expect(dead_code, reason = "only the packing side makes one"))]
     File(&'t [u8], usize),
     /// Being unpacked; and how long it may become.
     Output(Vec<u8>, usize),
@@ -15,6 +16,14 @@ impl Tape<'_> {
         match self {
             Tape::File(_, at) => *at,
             Tape::Output(output, _) => output.len(),
+        }
+    }
+
+    /// How many bytes may still come.
+    pub(super) fn room(&self) -> usize {
+        match self {
+            Tape::File(file, at) => file.len() - at,
+            Tape::Output(output, limit) => limit - output.len(),
         }
     }
 

@@ -1,8 +1,8 @@
 //! The unpacking side.
 
 use super::super::model::{Reader, Side};
-use super::strings::Role;
-use super::{Memory, Tape, Unfit, Walk};
+use super::coder::{Coder, Memory, Role};
+use super::{Tape, Unfit, Walk};
 
 /// Unpacks one file after the other, in the order in which they were packed.
 pub(in crate::pack) struct Unpacker {
@@ -37,18 +37,18 @@ impl Unpacker {
         names: Vec<u8>,
         text: Vec<u8>,
     ) -> Result<(), Unfit> {
-        let Source { reader, names: old_names, text: old_text } = &mut self.role;
-        reader.supply(model);
-        *old_names = Letters { bytes: names, at: 0 };
-        *old_text = Letters { bytes: text, at: 0 };
-        self.walk = Some(Walk::begin(Tape::Output(Vec::new(), len), &mut self.memory, &mut self.role)?);
+        self.role.reader.supply(model);
+        self.role.names = Letters { bytes: names, at: 0 };
+        self.role.text = Letters { bytes: text, at: 0 };
+        let coder = &mut Coder { memory: &mut self.memory, role: &mut self.role };
+        self.walk = Some(Walk::begin(Tape::Output(Vec::new(), len), coder)?);
         Ok(())
     }
 
     /// Unpacks about `budget` bytes. The file, when it is complete; all that was given for it is used up then.
     pub(in crate::pack) fn advance(&mut self, budget: usize) -> Result<Option<Vec<u8>>, Unfit> {
         let mut walk = self.walk.take().ok_or(Unfit)?;
-        let done = walk.advance(&mut self.memory, &mut self.role, budget)?;
+        let done = walk.advance(&mut Coder { memory: &mut self.memory, role: &mut self.role }, budget)?;
         if self.role.reader.overrun() {
             return Err(Unfit);
         }
