@@ -9,19 +9,20 @@ pub(super) const CONTEXTS: usize = 3;
 
 /// Slots of statistics that lie together: two bytes each, so half a cache line.
 const GROUP: usize = 16;
-/// 2^18 groups: 8 MiB. Half of that makes pandas' bytecode 2 % larger.
+/// 8 MiB. Half of that makes pandas' bytecode 2 % larger.
+const GROUPS: usize = 1 << GROUP_BITS;
 const GROUP_BITS: u32 = 18;
-/// A slot with a probability of one half that has seen nothing. Slots are kept relative to it, so that all begin as 0.
+/// Bits of a slot that are its probability; the others count, and the more it has seen the slower it adapts.
+const PROBABILITY_BITS: u32 = 12;
+const COUNT_BITS: u32 = 4;
+const MAX_COUNT: u16 = (1 << COUNT_BITS) - 1;
+/// A slot with a probability of one half that has seen nothing.
 const FRESH: u16 = 1 << 15;
 /// Times 2^11, the most an input can be, an `i32`.
 const MOST_WEIGHT: i32 = (1 << 20) - 1;
 const INITIAL_WEIGHT: i32 = (1 << 16) * 13 / 10 / CONTEXTS as i32;
-/// 2^11 groups of weights.
 const WEIGHT_BITS: u32 = 11;
-/// A slot's adaptation slows down until it has seen so many bits.
-const MAX_COUNT: u32 = 15;
-/// Bits of a slot that count.
-const COUNT_BITS: u32 = 4;
+const WEIGHTS: usize = GROUP << WEIGHT_BITS;
 
 /// The logistic function from -8 to 8 in steps of one half, times 2^16.
 const LOGISTIC: [u16; 33] = [
@@ -43,14 +44,16 @@ pub(super) trait Side {
 /// The statistics. The same calls in the same order leave encoder and decoder with the same state.
 #[derive(Clone)]
 pub(super) struct Model {
-    /// Groups of 16 slots, the first of which marks the context.
-    slots: Vec<u16>,
-    /// Where the first group begins: none lies in two cache lines.
-    start: usize,
-    weights: Vec<[i32; CONTEXTS]>,
-    stretch: Vec<i16>,
-    rates: Vec<i32>,
+    groups: Box<[Group; GROUPS]>,
+    weights: Box<[[i32; CONTEXTS]; WEIGHTS]>,
+    stretch: Box<[i16; 1 << PROBABILITY_BITS]>,
+    rates: [i32; 1 << COUNT_BITS],
 }
+
+/// The first slot marks the context.
+#[derive(Clone, Copy)]
+#[repr(align(32))]
+struct Group([u16; GROUP]);
 
 /// What a symbol depends on. `set` says what kind of symbol it is and chooses the weights.
 #[derive(Clone, Copy)]
@@ -62,26 +65,26 @@ pub(super) struct Contexts {
 #[derive(Clone, Copy)]
 /// Where a group of up to 15 decisions finds its statistics.
 struct Place {
-    groups: [usize; CONTEXTS],
+    groups: [u32; CONTEXTS],
     set: u32,
 }
 
 impl Model {
     pub(super) fn new() -> Model {
-        let mut stretch = Vec::with_capacity(4096);
-        for x in -8 * UNIT + 1..8 * UNIT {
-            stretch.resize((squash(x) >> 4) as usize + 1, x as i16);
+        let mut stretch = [0; 1 << PROBABILITY_BITS];
+        let mut from = 0;
+        for x in 1 - 8 * UNIT..8 * UNIT {
+            let to = squash(x) as usize >> 4;
+            stretch[from..=to].fill(x as i16);
+            from = from.max(to + 1);
         }
-        stretch.resize(4096, (8 * UNIT - 1) as i16);
-        // Zeros, which an allocator has at hand.
-        let slots = vec![0; GROUP << GROUP_BITS | GROUP];
-        let start = slots.as_ptr().align_offset(2 * GROUP).min(GROUP);
+        stretch[from..].fill(8 * UNIT as i16 - 1);
+        let rates = std::array::from_fn(|count| 655_360 / (10 * count as i32 + 16));
         Model {
-            slots,
-            start,
-            weights: vec![[INITIAL_WEIGHT; CONTEXTS]; 16 << WEIGHT_BITS],
-            stretch,
-            rates: (0..=MAX_COUNT).map(|count| (655_360 / (10 * count + 16)) as i32).collect(),
+            groups: boxed(Group([FRESH; GROUP])),
+            weights: boxed([INITIAL_WEIGHT; CONTEXTS]),
+            stretch: Box::new(stretch),
+            rates,
         }
     }
 
@@ -153,14 +156,14 @@ impl Model {
             let hash = (context ^ salt).wrapping_add(number).wrapping_mul(0x85EB_CA6B);
             (hash ^ hash >> 15).wrapping_mul(0xC2B2_AE35)
         });
-        let groups = hashes.map(|hash| self.start + (hash >> (32 - GROUP_BITS)) as usize * GROUP);
+        let groups = hashes.map(|hash| hash >> (32 - GROUP_BITS));
         // All are read before any is looked at: they come from memory side by side.
-        let marks = groups.map(|group| self.slots[group]);
+        let marks = groups.map(|group| self.groups[group as usize].0[0]);
         for ((hash, group), mark) in hashes.into_iter().zip(groups).zip(marks) {
             // Another context's statistics are worse than none.
             if mark != hash as u16 {
-                self.slots[group..group + GROUP].fill(0);
-                self.slots[group] = hash as u16;
+                self.groups[group as usize] = Group([FRESH; GROUP]);
+                self.groups[group as usize].0[0] = hash as u16;
             }
         }
         let set = (contexts.set ^ node << 16).wrapping_mul(0x9E37_79B1) >> (32 - WEIGHT_BITS) << 4;
@@ -168,12 +171,10 @@ impl Model {
     }
 
     fn bit<S: Side>(&mut self, side: &mut S, place: &Place, node: u32, bit: bool) -> bool {
-        let node = node as usize % 16;
-        let mut inputs = [0; CONTEXTS];
-        for (input, group) in inputs.iter_mut().zip(place.groups) {
-            *input = i32::from(self.stretch[((self.slots[group + node] ^ FRESH) >> COUNT_BITS) as usize]);
-        }
-        let weights = &mut self.weights[place.set as usize | node];
+        let node = node as usize % GROUP;
+        let seen = place.groups.map(|group| self.groups[group as usize % GROUPS].0[node]);
+        let inputs = seen.map(|slot| i32::from(self.stretch[(slot >> COUNT_BITS) as usize]));
+        let weights = &mut self.weights[(place.set as usize | node) % WEIGHTS];
         let products = weights.iter().zip(inputs).map(|(weight, input)| (*weight * input) >> 8);
         let sum = products.sum::<i32>() >> 8;
         let p = squash(sum.clamp(1 - 8 * UNIT, 8 * UNIT - 1));
@@ -184,16 +185,23 @@ impl Model {
         for (weight, input) in weights.iter_mut().zip(inputs) {
             *weight = (*weight + ((input * error + (1 << 13)) >> 14)).clamp(-MOST_WEIGHT, MOST_WEIGHT);
         }
-        for group in place.groups {
-            let slot = &mut self.slots[group + node];
-            let seen = *slot ^ FRESH;
-            let count = seen & ((1 << COUNT_BITS) - 1);
-            let p = i32::from(seen >> COUNT_BITS);
-            let target = if bit { (1 << 12) - 1 } else { 0 };
+        let target = if bit { (1 << PROBABILITY_BITS) - 1 } else { 0 };
+        for (group, slot) in place.groups.into_iter().zip(seen) {
+            let count = slot & MAX_COUNT;
+            let p = i32::from(slot >> COUNT_BITS);
             let p = p + (((target - p) * self.rates[count as usize] + (1 << 15)) >> 16);
-            *slot = ((p as u16) << COUNT_BITS | (count + 1).min(MAX_COUNT as u16)) ^ FRESH;
+            let slot = (p as u16) << COUNT_BITS | (count + 1).min(MAX_COUNT);
+            self.groups[group as usize % GROUPS].0[node] = slot;
         }
         bit
+    }
+}
+
+/// `N` times the same, made where it will lie.
+fn boxed<T: Clone, const N: usize>(value: T) -> Box<[T; N]> {
+    match vec![value; N].into_boxed_slice().try_into() {
+        Ok(all) => all,
+        Err(_) => unreachable!("a vector of another length than it was made with"),
     }
 }
 
