@@ -143,7 +143,7 @@ impl<'t> Walk<'t> {
         coder.memory.files += 1;
         let mut header = [0; HEADER_LEN];
         for (at, byte) in header.iter_mut().enumerate() {
-            let coded = coder.bits(8, symbol::HEADER, [at as u32, 0, 0], tape.peek(R::ENCODES)?.into());
+            let coded = coder.bits(8, symbol::HEADER, at as u32, tape.peek(R::ENCODES)?.into());
             *byte = coded as u8;
             tape.put(&[*byte])?;
         }
@@ -235,13 +235,13 @@ impl<'t> Walk<'t> {
     /// The type byte.
     fn kind<R: Role>(&mut self, coder: &mut Coder<'_, R>, place: Place) -> Result<u8, Unfit> {
         let at = place as u32;
-        let (before, hint) = match self.open.last() {
-            Some(Open::Sequence(sequence)) => (sequence.kinds, self.hint(place, sequence.number)),
-            Some(Open::Code(code)) => ([code.head[4] as u8, code.head[0] as u8], code.locals.len() as u32),
-            None => ([0; 2], 0),
+        let before = match self.open.last() {
+            Some(Open::Sequence(sequence)) => sequence.kinds,
+            Some(Open::Code(code)) => [code.head[4] as u8, code.head[0] as u8],
+            None => [0; 2],
         };
         let [a, b] = before.map(u32::from);
-        let of = [at | a << 8 | b << 16, at | hint << 8, at | hint << 8 | a << 20];
+        let of = at | a << 8 | b << 16;
         let byte = self.tape.peek(R::ENCODES)?;
         let rank = KINDS.iter().position(|&kind| kind == byte).unwrap_or(KINDS.len() + usize::from(byte));
         let rank = coder.number(symbol::TYPE, of, rank as u32) as usize;
@@ -265,11 +265,10 @@ impl<'t> Walk<'t> {
     ) -> Result<(), Unfit> {
         let mut head = [0u32; 5];
         for at in 0..5 {
-            let [a, _, c, d, _] = head;
+            let a = head[0];
             let field = at as u32;
             let word = self.tape.peek_word(R::ENCODES)?;
-            let of = [field | a << 8, field | c << 8 | d << 16, field | a << 8 | d << 20];
-            head[at] = coder.number(symbol::HEAD, of, word);
+            head[at] = coder.number(symbol::HEAD, field | a << 8, word);
             self.tape.put(&head[at].to_le_bytes())?;
         }
         self.open.push(Open::Code(Box::new(Code {
@@ -292,8 +291,7 @@ impl<'t> Walk<'t> {
         let lines = self.open.iter().rev().filter_map(Open::code).map(|around| around.line);
         let before = lines.into_iter().find(|&line| line != 0).unwrap_or(0);
         let delta = self.tape.peek_word(R::ENCODES)?.wrapping_sub(before) as i32;
-        let of = [code.head[4], code.name, self.open.len() as u32];
-        let delta = coder.signed(symbol::FIRST_LINE, of, delta);
+        let delta = coder.signed(symbol::FIRST_LINE, code.head[4], delta);
         code.first_line = before.wrapping_add(delta as u32);
         self.tape.put(&code.first_line.to_le_bytes())
     }
@@ -329,7 +327,7 @@ impl<'t> Walk<'t> {
 
     /// A 32-bit number.
     fn word<R: Role>(&mut self, coder: &mut Coder<'_, R>, part: u32) -> Result<u32, Unfit> {
-        let word = coder.number(symbol::WORD + part, [0; 3], self.tape.peek_word(R::ENCODES)?);
+        let word = coder.number(symbol::WORD + part, 0, self.tape.peek_word(R::ENCODES)?);
         self.tape.put(&word.to_le_bytes())?;
         Ok(word)
     }
@@ -339,9 +337,7 @@ impl<'t> Walk<'t> {
         let mut before = 0u32;
         for _ in 0..len {
             let byte = self.tape.peek(R::ENCODES)?;
-            let (one, two, three) = (before & 0xff, before & 0xffff, before & 0xff_ffff);
-            let of = [one | 1 << 8, two | 1 << 16, three | 1 << 24];
-            let byte = coder.bits(8, symbol::BYTE, of, byte.into());
+            let byte = coder.bits(8, symbol::BYTE, before & 0xff, byte.into());
             self.tape.put(&[byte as u8])?;
             before = before << 8 | byte;
         }

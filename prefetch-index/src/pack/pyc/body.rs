@@ -149,13 +149,12 @@ impl Walk<'_> {
         let Some(Open::Code(code)) = self.open.last() else { return Err(Unfit) };
         let (place, locals) = (place as u32, code.locals.len() as u32);
         let len = self.tape.peek_word(R::ENCODES)?;
-        let len = coder.number(symbol::SHORT_LEN, [place, place | locals << 8, 0], len);
+        let len = coder.number(symbol::SHORT_LEN, place | locals << 8, len);
         self.tape.put(&len.to_le_bytes())?;
         let mut before = 0u32;
         for _ in 0..len {
-            let of = [before & 0xff, before & 0xffff | 1 << 24, before & 0xff_ffff | 1 << 25];
             let byte = self.tape.peek(R::ENCODES)?;
-            let byte = coder.bits(8, symbol::SHORT_BYTE + place, of, byte.into());
+            let byte = coder.bits(8, symbol::SHORT_BYTE + place, before & 0xff, byte.into());
             self.tape.put(&[byte as u8])?;
             before = before << 8 | byte;
         }
@@ -170,12 +169,12 @@ fn code_instruction<R: Role>(coder: &mut Coder<'_, R>, history: &History, flags:
     let expected = *coder.memory.instructions.after(three);
     if expected != 0 {
         let likely = u32::from(expected);
-        let of = [likely | (numbers & 0xff) << 8, three ^ likely, likely | (numbers & 0xffff) << 8];
+        let of = likely | (numbers & 0xff) << 8;
         if coder.flag(symbol::IS_EXPECTED_INSTRUCTION, of, number == expected) {
             return expected;
         }
     }
-    let of = [numbers & 0xff | flags << 8, numbers & 0xffff, numbers & 0xff_ffff | 1 << 24];
+    let of = numbers & 0xff | flags << 8;
     let number = coder.bits(8, symbol::INSTRUCTION, of, number.into()) as u8;
     *coder.memory.instructions.after(three) = number;
     number
@@ -194,9 +193,8 @@ fn code_argument<R: Role>(
         history.add(number, 0);
         return 0;
     }
-    let History { numbers, last } = *history;
     let op = u32::from(number);
-    let of = [op | (numbers & 0xff) << 8, op | (numbers & 0xffff) << 8, mix(last, op)];
+    let of = op | (history.numbers & 0xff) << 8;
     let table = table(operation);
     let next = table.map_or(0, |(table, _)| body.used[table]);
     let mut value = argument;

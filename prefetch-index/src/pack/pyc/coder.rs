@@ -1,6 +1,6 @@
 //! One side of the walk, and what it has learnt.
 
-use super::super::model::{CONTEXTS, Contexts, Model, Side};
+use super::super::model::{Context, Model, Side};
 use super::Unfit;
 use super::strings::Strings;
 
@@ -59,7 +59,7 @@ impl<T: Copy + Default> Expected<T> {
 }
 
 /// Values into bits, or back. Every method takes the value to code, which is of no matter when decoding, and returns the
-/// value coded or decoded. `symbol`: what kind of value it is; `of`: what it may depend on.
+/// value coded or decoded. `symbol`: what kind of value it is; `of`: what it depends on.
 pub(super) struct Coder<'a, R> {
     pub(super) memory: &'a mut Memory,
     pub(super) role: &'a mut R,
@@ -67,21 +67,21 @@ pub(super) struct Coder<'a, R> {
 
 impl<R: Role> Coder<'_, R> {
     /// A value of so many bits.
-    pub(super) fn bits(&mut self, bits: u32, symbol: u32, of: [u32; CONTEXTS], value: u32) -> u32 {
-        self.memory.model.symbol(self.role, bits, &Contexts { set: symbol, of }, value)
+    pub(super) fn bits(&mut self, bits: u32, symbol: u32, of: u32, value: u32) -> u32 {
+        self.memory.model.symbol(self.role, bits, Context { kind: symbol, of }, value)
     }
 
-    pub(super) fn flag(&mut self, symbol: u32, of: [u32; CONTEXTS], value: bool) -> bool {
+    pub(super) fn flag(&mut self, symbol: u32, of: u32, value: bool) -> bool {
         self.bits(1, symbol, of, value.into()) == 1
     }
 
     /// Any value, small ones cheaply.
-    pub(super) fn number(&mut self, symbol: u32, of: [u32; CONTEXTS], value: u32) -> u32 {
-        self.memory.model.number(self.role, &Contexts { set: symbol, of }, value)
+    pub(super) fn number(&mut self, symbol: u32, of: u32, value: u32) -> u32 {
+        self.memory.model.number(self.role, Context { kind: symbol, of }, value)
     }
 
     /// Any value, those around zero cheaply.
-    pub(super) fn signed(&mut self, symbol: u32, of: [u32; CONTEXTS], value: i32) -> i32 {
+    pub(super) fn signed(&mut self, symbol: u32, of: u32, value: i32) -> i32 {
         let folded = self.number(symbol, of, (value << 1 ^ value >> 31) as u32);
         (folded >> 1) as i32 ^ -((folded & 1) as i32)
     }

@@ -1,7 +1,7 @@
 //! The line table, as a place in the source for each instruction: coded as what it differs from a guess.
 
 use super::body::Instruction;
-use super::coder::{Coder, Role, mix, symbol};
+use super::coder::{Coder, Role, symbol};
 use super::lines::{self, MAX, Place, Run};
 use super::spans::{Guess, Operands, Span, Widths};
 use super::{Open, Unfit, Value, Walk};
@@ -18,7 +18,7 @@ impl Walk<'_> {
             runs = lines::parse(table).unwrap_or_default();
             has_places = lines::write(&runs) == table && align(&runs, &code.body.instructions);
         }
-        if !coder.flag(symbol::HAS_PLACES, [0; 3], has_places) {
+        if !coder.flag(symbol::HAS_PLACES, 0, has_places) {
             return self.bytes(coder);
         }
         let widths = Widths { names: &code.names, locals: &code.locals, consts: &code.consts };
@@ -118,15 +118,10 @@ impl Places {
             }
         };
         let guess = self.operands.guess(instruction.operation, instruction.argument, widths);
-        let at = guess.start();
         let op = u32::from(instruction.number);
         let before = std::mem::replace(&mut self.before, op);
         let kinds = self.kinds;
-        let of = [
-            op | before << 8 | (kinds & 255) << 16,
-            op | (kinds & 0xffff) << 8,
-            mix(op | (at as u32) << 8, self.operands.previous.end as u32),
-        ];
+        let of = op | before << 8 | (kinds & 255) << 16;
         let kind = coder.number(symbol::PLACE + op, of, kind);
         self.kinds = kinds << 8 | kind << 2;
         let place = match kind {
@@ -134,13 +129,12 @@ impl Places {
             NOWHERE => Some(Place::Nowhere),
             IN_LINE => Some(Place::Columns { line: self.line, lines: 0, span }),
             OTHER_LINE | NO_COLUMNS | SEVERAL_LINES => {
-                let of = [op | kind << 8, op | before << 8 | kind << 16, kind | (kinds & 255) << 8 | 1 << 24];
+                let of = op | before << 8 | kind << 16;
                 let delta = coder.signed(symbol::LINE + kind, of, line.wrapping_sub(self.line));
                 let line = self.line.wrapping_add(delta);
                 let mut several = 0;
                 if kind == SEVERAL_LINES {
-                    let of = [op | before << 8, delta as u32, op | (kinds & 0xffff) << 8];
-                    several = coder.number(symbol::LINES, of, lines);
+                    several = coder.number(symbol::LINES, op | before << 8, lines);
                 }
                 if !(-MAX..MAX).contains(&line) || several >= MAX as u32 {
                     return Err(Unfit);
@@ -178,22 +172,11 @@ impl Places {
         guess: Guess,
         span: Span,
     ) -> Result<Span, Unfit> {
-        let kinds = self.kinds >> 8;
-        let statement = self.operands.statement;
         let at = guess.start();
-        let of = [
-            op | before << 8 | kind << 16,
-            op | (kinds & 255) << 8 | kind << 16 | 1 << 24,
-            mix(kind | (at as u32) << 8, statement.start as u32),
-        ];
+        let of = op | before << 8 | kind << 16;
         let off = coder.signed(symbol::START + kind, of, span.start.wrapping_sub(at));
         let start = at.wrapping_add(off);
         let guessed_end = guess.end(start);
-        let of = [
-            op | before << 8 | kind << 16,
-            op | (off as u32 & 0xff) << 8 | kind << 16 | 1 << 24,
-            mix(op | (kinds & 255) << 8, off as u32),
-        ];
         let off_end = coder.signed(symbol::END + kind, of, span.end.wrapping_sub(guessed_end));
         let end = guessed_end.wrapping_add(off_end);
         self.kinds |= u32::from(off == 0) + 2 * u32::from(off_end == 0);

@@ -41,7 +41,7 @@ impl Walk<'_> {
         let index = self.tape.peek_word(R::ENCODES)? as usize;
         let string = self.references.values.get(index).map_or(0, |value| value.string);
         let is_string = string != 0 && coder.memory.strings.reference(string, self.file) == Some(index);
-        let index = if coder.flag(symbol::IS_STRING, [place as u32, 0, 0], is_string) {
+        let index = if coder.flag(symbol::IS_STRING, place as u32, is_string) {
             self.near_string(coder, place, string)?
         } else {
             self.other_reference(coder, place, index)?
@@ -61,14 +61,13 @@ impl Walk<'_> {
     ) -> Result<usize, Unfit> {
         let locals = self.open.last().and_then(Open::code).map_or(0, |code| code.locals.len() as u32);
         let place = place as u32;
-        let of = [place, place | locals << 8, place | self.file << 8];
         let References { values, last } = &mut self.references;
         let last = &mut last[place as usize + PLACES * (locals as usize).min(MOST_LOCALS - 1)];
-        if coder.flag(symbol::IS_EXPECTED_OBJECT, of, index == *last) {
+        if coder.flag(symbol::IS_EXPECTED_OBJECT, place, index == *last) {
             return Ok(*last);
         }
         let distance = values.len().wrapping_sub(index) as u32;
-        let distance = coder.number(symbol::DISTANCE, of, distance) as usize;
+        let distance = coder.number(symbol::DISTANCE, place, distance) as usize;
         *last = values.len().checked_sub(distance).ok_or(Unfit)?;
         Ok(*last)
     }

@@ -42,21 +42,14 @@ impl Walk<'_> {
     ) -> Result<u32, Unfit> {
         let short = kind & !FLAG_REF == b')';
         let len = if short { self.tape.peek(R::ENCODES)?.into() } else { self.tape.peek_word(R::ENCODES)? };
-        let (used, hint) = match self.open.last() {
-            Some(Open::Code(code)) => {
-                let used = match place {
-                    Place::Names => code.body.used(NAMES),
-                    Place::Consts => code.body.used(CONSTS),
-                    Place::Locals => code.body.used(LOCALS) ^ code.head[0] << 8,
-                    _ => 0,
-                };
-                (used, 0)
-            }
-            Some(Open::Sequence(sequence)) => (0, self.hint(place, sequence.number.saturating_sub(1))),
-            None => (0, 0),
+        let used = match (self.open.last(), place) {
+            (Some(Open::Code(code)), Place::Names) => code.body.used(NAMES),
+            (Some(Open::Code(code)), Place::Consts) => code.body.used(CONSTS),
+            (Some(Open::Code(code)), Place::Locals) => code.body.used(LOCALS) ^ code.head[0] << 8,
+            _ => 0,
         };
         let at = place as u32 | u32::from(kind) << 8;
-        let len = coder.number(symbol::ITEMS, [at, at | used << 16, at | hint << 16], len);
+        let len = coder.number(symbol::ITEMS, at | used << 16, len);
         if short {
             self.tape.put(&[u8::try_from(len).map_err(|_| Unfit)?])?;
         } else {

@@ -75,8 +75,6 @@ struct Around {
     place: u32,
     /// The instruction that uses it first.
     hint: u32,
-    /// The string before it.
-    one: u32,
     /// Hashes of what is before it: two strings, or one and `hint`.
     keys: [u32; 2],
     file: u32,
@@ -93,7 +91,7 @@ impl Walk<'_> {
         };
         let place = place as u32;
         let keys = [mix(mix(one, two), place), mix(one, hint << 8 | place)];
-        Around { place, hint, one, keys, file: mix(self.file, place) }
+        Around { place, hint, keys, file: mix(self.file, place) }
     }
 
     /// A reference to a string: by position among those the file can refer to. `number`: the string's.
@@ -103,12 +101,12 @@ impl Walk<'_> {
         place: Place,
         number: u32,
     ) -> Result<usize, Unfit> {
-        let Around { place, hint, one, keys, file } = self.around(place);
+        let Around { place, hint, keys, file } = self.around(place);
         let mut found = None;
         for (part, key) in (0..).zip(keys) {
             let expected = *coder.memory.names.after(key);
             if coder.memory.strings.reference(expected, self.file).is_some() {
-                let of = [place | hint << 9, key, expected ^ place << 24];
+                let of = place | hint << 9;
                 if coder.flag(symbol::IS_EXPECTED_NAME + part, of, number == expected) {
                     found = Some(expected);
                     break;
@@ -123,8 +121,7 @@ impl Walk<'_> {
                 let count = if strings.near_file == self.file { strings.near.len() as u32 } else { 0 };
                 let bits = 32 - count.leading_zeros();
                 let file = mix(file, bits);
-                let of = [file, mix(file, hint), mix(file, one ^ 1 << 30)];
-                let position = coder.bits(bits, symbol::NEAR_NAME, of, position);
+                let position = coder.bits(bits, symbol::NEAR_NAME, mix(file, hint), position);
                 *coder.memory.strings.near.get(position as usize).filter(|_| count > 0).ok_or(Unfit)?
             }
         };
@@ -136,17 +133,16 @@ impl Walk<'_> {
 
     /// Which string, 0 for a new one.
     fn string_number<R: Role>(&self, coder: &mut Coder<'_, R>, place: Place, number: u32) -> u32 {
-        let Around { place, hint, one, keys: [key, _], file } = self.around(place);
+        let Around { place, hint, keys: [key, _], .. } = self.around(place);
         let expected = *coder.memory.names.after(key);
         if expected != 0 {
             let is_near = u32::from(coder.memory.strings.reference(expected, self.file).is_some());
-            let of = [place | is_near << 8 | hint << 9, key ^ is_near, expected ^ place << 24];
+            let of = place | is_near << 8 | hint << 9;
             if coder.flag(symbol::IS_EXPECTED_NAME + 2, of, number == expected) {
                 return expected;
             }
         }
-        let of = [place | hint << 8, mix(one, place), mix(file, one)];
-        let number = coder.bits(NUMBER_BITS, symbol::NAME, of, number);
+        let number = coder.bits(NUMBER_BITS, symbol::NAME, place | hint << 8, number);
         *coder.memory.names.after(key) = number;
         number
     }
@@ -173,7 +169,7 @@ impl Walk<'_> {
         if place == Place::QualifiedName {
             let expected = self.expected_name(&coder.memory.strings);
             let is_expected = expected.len() <= LONGEST_NAME && string == expected;
-            if coder.flag(symbol::IS_QUALIFIED, [short.into(), 0, 0], is_expected) {
+            if coder.flag(symbol::IS_QUALIFIED, short.into(), is_expected) {
                 return self.put_string(coder, short, &expected, true, reference);
             }
         }
@@ -190,8 +186,7 @@ impl Walk<'_> {
             }
             return Ok(Value { string: number, ..value });
         }
-        let of = [place as u32 | u32::from(kind) << 8, place as u32, 0];
-        let len = coder.number(symbol::LETTERS, of, len);
+        let len = coder.number(symbol::LETTERS, place as u32 | u32::from(kind) << 8, len);
         let is_name = short && len as usize <= LONGEST_NAME;
         let letters = coder.role.letters(is_name, len, &string)?;
         let value = self.put_string(coder, short, &letters, is_name, reference)?;
