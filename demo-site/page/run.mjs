@@ -4,7 +4,7 @@
  * Times are milliseconds since this document's navigation began. `window.result` holds the same for a driver.
  *
  * @typedef {{ strategy: string, app: string, output: string, total_ms: number, boot_ms: number, run_ms: number,
- *             requests: number, bytes: number, package_requests: number, package_bytes: number }} Result
+ *             requests: number, bytes: number, package_requests: number, package_bytes: number, waits: number }} Result
  * @typedef {{ strategy: string, app: string, error: string }} Failure
  */
 import { apps } from "./apps.mjs";
@@ -15,7 +15,8 @@ import { apps } from "./apps.mjs";
  * @typedef {{ loadPackage(names: string[], options?: object): Promise<unknown>,
  *             unpackArchive(archive: ArrayBuffer, format: string, options: object): void,
  *             _api: { loadDynlib(path: string, global: boolean): Promise<void> },
- *             runPythonAsync(source: string): Promise<unknown> }} Pyodide
+ *             runPythonAsync(source: string): Promise<unknown>,
+ *             wheelfs?: { stats(): { requests: number, bytes: number, waits: number } } }} Pyodide
  * @typedef {(options: object) => Promise<Pyodide>} LoadPyodide
  */
 
@@ -128,6 +129,10 @@ async function run() {
   const packages = resources.filter(({ name }) => ofPackage(new URL(name).pathname));
   const sum = (/** @type {PerformanceResourceTiming[]} */ entries) =>
     entries.reduce((bytes, { encodedBodySize }) => bytes + encodedBodySize, 0);
+  const others = resources.filter((resource) => !packages.includes(resource));
+  // What wheelfs' worker asks for is not among this document's resources.
+  const lazily = pyodide.wheelfs?.stats();
+  const [package_requests, package_bytes] = lazily ? [lazily.requests, lazily.bytes] : [packages.length, sum(packages)];
   return {
     strategy,
     app,
@@ -135,10 +140,11 @@ async function run() {
     total_ms: total,
     boot_ms: boot,
     run_ms: total - boot,
-    requests: resources.length,
-    bytes: sum(resources),
-    package_requests: packages.length,
-    package_bytes: sum(packages),
+    requests: others.length + package_requests,
+    bytes: sum(others) + package_bytes,
+    package_requests,
+    package_bytes,
+    waits: lazily?.waits ?? 0,
   };
 }
 
