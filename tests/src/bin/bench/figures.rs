@@ -18,6 +18,8 @@ pub(crate) struct Run {
     pub(crate) page: Page,
     pub(crate) package_requests: u64,
     pub(crate) package_bytes: u64,
+    /// Bytes that [`is_needed`](crate::limit::is_needed) counts.
+    pub(crate) needed_bytes: u64,
     pub(crate) requests: u64,
     pub(crate) wire_bytes: u64,
 }
@@ -30,6 +32,7 @@ pub(crate) struct Figures {
     pub(crate) run_ms: f64,
     pub(crate) package_requests: u64,
     pub(crate) package_bytes: u64,
+    pub(crate) needed_bytes: u64,
     pub(crate) requests: u64,
     pub(crate) wire_bytes: u64,
     pub(crate) output_sha256: String,
@@ -50,6 +53,7 @@ impl Figures {
             run_ms: time(|run| run.page.run_ms),
             package_requests: count(|run| run.package_requests),
             package_bytes: count(|run| run.package_bytes),
+            needed_bytes: count(|run| run.needed_bytes),
             requests: count(|run| run.requests),
             wire_bytes: count(|run| run.wire_bytes),
             output_sha256: Sha256::digest(output).iter().map(|byte| format!("{byte:02x}")).collect(),

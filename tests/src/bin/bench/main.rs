@@ -3,6 +3,7 @@
 
 mod bundle;
 mod figures;
+mod limit;
 mod run;
 mod table;
 
@@ -11,6 +12,7 @@ use std::{collections::BTreeMap, path::PathBuf, process::ExitCode};
 use clap::Parser;
 use demo_site::Line;
 use figures::{Figures, Run};
+use limit::Limit;
 use serde::Serialize;
 use thiserror::Error;
 use wheelfs_tests::{Engine, HarnessError, Parts, Site};
@@ -47,6 +49,9 @@ struct Report<'a> {
     down_mbps: u64,
     rounds: u32,
     strategies: BTreeMap<&'a str, Figures>,
+    /// Where `pack` and `memfs` ran.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    limit: Option<Limit>,
 }
 
 #[derive(Debug, Error)]
@@ -103,18 +108,24 @@ async fn bench(arguments: &Arguments) -> Result<(), BenchError> {
             runs.entry(strategy).or_default().push(run);
         }
     }
+    let strategies: BTreeMap<_, _> =
+        runs.iter().map(|(strategy, runs)| (*strategy, Figures::of(runs))).collect();
     let report = Report {
         app: &arguments.app,
         pyodide: &arguments.pyodide,
         rtt_ms: arguments.rtt,
         down_mbps: arguments.down,
         rounds: arguments.rounds,
-        strategies: runs.iter().map(|(strategy, runs)| (*strategy, Figures::of(runs))).collect(),
+        limit: Limit::of(&strategies, arguments.rtt, arguments.down),
+        strategies,
     };
     if let Some((_, output)) = reference {
         println!("{output}\n");
     }
     println!("{}", table::table(&arguments.strategies, &report.strategies));
+    if let Some(limit) = report.limit {
+        println!("{limit}");
+    }
     if let Some(path) = &arguments.json {
         let write = |source| BenchError::Write { path: path.clone(), source };
         let text = serde_json::to_vec_pretty(&report).map_err(|error| write(error.into()))?;

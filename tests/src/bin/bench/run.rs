@@ -3,7 +3,10 @@
 use demo_site::{Entry, Line};
 use wheelfs_tests::{Browser, Engine, HarnessError, Parts, Site};
 
-use crate::figures::{Page, Run};
+use crate::{
+    figures::{Page, Run},
+    limit::is_needed,
+};
 
 /// `page`: path and query.
 pub(crate) async fn run(
@@ -25,6 +28,7 @@ pub(crate) async fn run(
         page,
         package_requests: packages.len() as u64,
         package_bytes: packages.iter().map(|entry| entry.bytes).sum(),
+        needed_bytes: log.iter().filter(|entry| is_needed(entry)).map(|entry| entry.bytes).sum(),
         requests: log.len() as u64,
         wire_bytes: site.relay.downstream_bytes(),
     })
