@@ -12,8 +12,8 @@ use prefetch_index::{
     index::Index,
     pack::{self, Decoder, Effort, Kind, Packed, Step},
 };
-use serde::Deserialize;
-use serde_json::json;
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::{Value, json};
 use wheelfs_tests::{HarnessError, LineSite, Node, Parts, Recorder, Site};
 
 #[derive(Debug, Deserialize)]
@@ -65,16 +65,25 @@ impl Packs {
     }
 
     async fn lazy(&self, site: &LineSite, entry: Option<&str>, app: &str) -> Result<Lazy, HarnessError> {
-        let wheelfs = json!({
-            "index": site.url("/packs/wheelfs.idx"), "baseUrl": site.url("/pyodide/"), "entry": entry,
-        });
+        self.run("node/lazy.mjs", site, json!({ "entry": entry }), app).await
+    }
+
+    async fn run<R: DeserializeOwned>(
+        &self,
+        script: &str,
+        site: &LineSite,
+        mut wheelfs: Value,
+        app: &str,
+    ) -> Result<R, HarnessError> {
+        wheelfs["index"] = site.url("/packs/wheelfs.idx").into();
+        wheelfs["baseUrl"] = site.url("/pyodide/").into();
         let options = json!({
             "package": self.parts.package()?, "indexURL": self.parts.pyodide(self.version)?, "wheelfs": wheelfs,
             // Node's Pyodide reads the standard library from a file only.
             "stdLibURL": self.standard_library()?,
         });
         let app = Parts::root().join(app);
-        self.node.run("node/lazy.mjs", &[options.to_string().as_ref(), app.as_os_str()]).await
+        self.node.run(script, &[options.to_string().as_ref(), app.as_os_str()]).await
     }
 
     fn standard_library(&self) -> Result<PathBuf, HarnessError> {
@@ -133,6 +142,32 @@ async fn pandas_comes_as_one_pack_and_a_traceback_fetches_its_sources() -> Resul
     let (wheels, _) = requests(&site);
     assert!(!shown.is_empty() && wheels.len() == shown.len(), "{shown:?}: {wheels:?}");
     assert!(bytes(&wheels) < 200_000, "{wheels:?}");
+    Ok(())
+}
+
+#[derive(Deserialize)]
+struct Filled {
+    output: String,
+    filled: HashMap<String, f64>,
+    read: HashMap<String, f64>,
+}
+
+/// Every file of site-packages is read in the end: from what came in the background, and hardly more than the wheels.
+#[tokio::test]
+async fn the_rest_comes_in_the_background() -> Result<(), HarnessError> {
+    let app = "demo-site/apps/pandas.py";
+    let packs = Packs::build("0.27.7", "rest", &[app], &["--quick"])?;
+    let site = packs.site().await?;
+    let run: Filled = packs.run("node/rest.mjs", &site, json!({ "rest": true }), app).await?;
+    let eager = packs.eager("pandas", app).await?;
+    assert!(run.output.starts_with(&eager), "{}", run.output);
+    assert_eq!(run.filled["requests"], run.read["requests"], "all was here: {:?} {:?}", run.filled, run.read);
+    assert_eq!(run.read["waitingBytes"], 0.0, "all was read");
+    let (wheels, packed) = requests(&site);
+    let whole: u64 = packs.index()?.archives.iter().map(|archive| archive.len).sum();
+    let moved = bytes(&wheels) + bytes(&packed);
+    assert!(moved as f64 <= whole as f64 * 1.1, "{moved} bytes for wheels of {whole}");
+    println!("{} requests, {moved} bytes for wheels of {whole}", wheels.len() + packed.len());
     Ok(())
 }
 

@@ -28,6 +28,8 @@ export { WheelfsError };
  * @property {number} [cacheBytes] Budget for decoded members that may be read again. Default: 64 MiB.
  * @property {number} [maxPrefetches] Prefetch requests under way at once. Default: 16, since
  *   the thread that would send the next ones is busy booting.
+ * @property {boolean} [rest] Bring every other member too, once nothing has arrived for a second: in small requests that
+ *   stop while Python waits for anything. They stay in memory, compressed, until they are read. Default: false.
  */
 
 /**
@@ -143,7 +145,17 @@ export async function loadPyodide(options = {}) {
     (await import("./record.mjs")).offerTrace(pyodide.wheelfs.trace);
   }
   if (packages.length) await pyodide.loadPackage(packages);
+  if (config.rest) fillWhenIdle(files);
   return pyodide;
+}
+
+async function fillWhenIdle(/** @type {Filesystem} */ files) {
+  let before;
+  do {
+    before = files.stats().bytes;
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+  } while (before !== files.stats().bytes);
+  files.fill();
 }
 
 /** What the worker that `unpacker.mjs` starts does. */

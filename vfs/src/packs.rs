@@ -108,6 +108,11 @@ impl<W> Packs<W> {
         None
     }
 
+    /// Whether somebody waits for a file of any pack.
+    pub fn are_awaited(&self) -> bool {
+        self.packs.iter().any(|pack| matches!(pack, Progress::Coming { waiters, .. } if !waiters.is_empty()))
+    }
+
     /// A file has come: who is to be woken.
     pub fn arrived(&mut self, file: PackedId) -> Vec<W> {
         let Some(Progress::Coming { arrived, waiters }) = self.packs.get_mut(file.pack as usize) else {
@@ -163,9 +168,11 @@ mod tests {
         assert!(packs.open(0, 2) && !packs.open(0, 2), "opened once");
         assert_eq!(packs.wait(file(0, 1), 'a'), None);
         assert_eq!(packs.wait(file(0, 0), 'b'), None);
+        assert!(packs.are_awaited());
         assert_eq!(packs.arrived(file(0, 0)), ['b']);
         assert_eq!(packs.wait(file(0, 0), 'c'), Some('c'), "it is here");
         assert_eq!(packs.arrived(file(0, 1)), ['a']);
+        assert!(!packs.are_awaited());
         assert_eq!(packs.end(0, false), []);
         assert_eq!(packs.whereabouts(file(0, 1)), Whereabouts::Arrived);
     }

@@ -2,7 +2,7 @@
 //!
 //! The scheduler is told what Python waits for ([`Scheduler::demand`]) and what it will want ([`Scheduler::prefetch`]),
 //! says which request to send next ([`Scheduler::next_to_send`]), and is handed the bytes as they arrive. It knows
-//! neither clock nor network. Its promises: a byte is asked for once however many readers want it; a read that Python
+//! neither clock nor network. What nobody is known to want ([`Scheduler::fill`]) comes when nothing else is to be done. Its promises: a byte is asked for once however many readers want it; a read that Python
 //! waits for is sent at once, past every queued prefetch; bytes are usable while their request is still running.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -13,6 +13,9 @@ use prefetch_index::plan;
 
 /// Number of a request, never used twice.
 pub type RequestId = u32;
+
+/// Requests that [`Scheduler::fill`] has under way at once: enough to hide a round trip, few enough to stop.
+const FILLING: usize = 4;
 
 /// A request to send now.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,6 +81,8 @@ struct Request {
     data: Vec<u8>,
     /// Starts of the spans in it that were planned or demanded and not released yet.
     unread: BTreeSet<u64>,
+    /// Nobody is known to want it: it gives way to all others.
+    background: bool,
     /// Keep the bytes after everything was read: the server has no ranges, so asking again means the whole archive.
     keep: bool,
 }
@@ -104,6 +109,7 @@ pub struct Scheduler {
     archives: Vec<BTreeMap<u64, RequestId>>,
     queue: VecDeque<RequestId>,
     urgent: VecDeque<RequestId>,
+    background: VecDeque<RequestId>,
     max_prefetches: usize,
     next_id: RequestId,
 }
@@ -116,6 +122,7 @@ impl Scheduler {
             archives: Vec::new(),
             queue: VecDeque::new(),
             urgent: VecDeque::new(),
+            background: VecDeque::new(),
             max_prefetches: max_prefetches.max(1),
             next_id: 0,
         }
@@ -146,10 +153,15 @@ impl Scheduler {
         if let Some((id, request)) = self.covering(archive, &span) {
             if request.state == State::Queued && !self.urgent.contains(&id) {
                 self.queue.retain(|queued| *queued != id);
+                self.background.retain(|queued| *queued != id);
                 self.urgent.push_back(id);
             }
             if let Some(request) = self.requests.get_mut(&id) {
                 request.unread.insert(span.start);
+                if let (true, State::Sent { urgent }) = (request.background, &mut request.state) {
+                    *urgent = true;
+                }
+                request.background = false;
             }
             return id;
         }
@@ -194,13 +206,73 @@ impl Scheduler {
         }
     }
 
+    /// Queues `spans` of `archive`, in ascending order, for when nothing else is to be done: in requests of at most
+    /// `most` bytes where the spans allow it, which take the gaps of up to `gap` bytes with them.
+    pub fn fill(&mut self, archive: u32, spans: Vec<Range<u64>>, gap: u64, most: u64) {
+        let mut batch: Vec<Range<u64>> = Vec::new();
+        for span in spans.into_iter().map(Some).chain([None]) {
+            let joins = match (&span, batch.first(), batch.last()) {
+                (Some(span), Some(first), Some(last)) => {
+                    span.start.saturating_sub(last.end) <= gap && span.end - first.start <= most
+                }
+                (_, None, _) => true,
+                _ => false,
+            };
+            if !joins {
+                for (span, unread) in self.uncovered(archive, std::mem::take(&mut batch)) {
+                    let id = self.insert(archive, span, unread);
+                    if let Some(request) = self.requests.get_mut(&id) {
+                        request.background = true;
+                    }
+                    self.background.push_back(id);
+                }
+            }
+            batch.extend(span);
+        }
+    }
+
+    /// The next of what [`fill`](Self::fill) queued; `None` while anything else is under way or to be sent.
+    pub fn next_to_fill(&mut self) -> Option<Send> {
+        let sent = || self.requests.values().filter(|request| matches!(request.state, State::Sent { .. }));
+        let others =
+            !self.queue.is_empty() || !self.urgent.is_empty() || sent().any(|request| !request.background);
+        if others || sent().count() >= FILLING {
+            return None;
+        }
+        let id = self.background.pop_front()?;
+        let request = self.requests.get_mut(&id)?;
+        request.state = State::Sent { urgent: false };
+        Some(Send { id, archive: request.archive, span: request.span.clone(), urgent: false })
+    }
+
+    /// Whether nobody is known to want what `id` brings.
+    pub fn is_background(&self, id: RequestId) -> bool {
+        self.requests.get(&id).is_some_and(|request| request.background)
+    }
+
+    /// Whether `id` is in the way of something that Python waits for, or will soon read.
+    pub fn is_in_the_way(&self, id: RequestId) -> bool {
+        self.is_background(id) && self.requests.values().any(|r| !r.background && r.state != State::Complete)
+    }
+
+    /// The transfer of `id` was stopped: what it has brought stays, and it comes first when the line is free again.
+    pub fn pause(&mut self, id: RequestId) {
+        if let Some(request) = self.requests.get_mut(&id) {
+            request.state = State::Queued;
+            self.background.push_front(id);
+        }
+    }
+
     /// The next request to send; `None` when enough are under way.
     pub fn next_to_send(&mut self) -> Option<Send> {
         let (id, urgent) = match self.urgent.pop_front() {
             Some(id) => (id, true),
             None => {
-                let under_way =
-                    self.requests.values().filter(|r| r.state == State::Sent { urgent: false }).count();
+                let under_way = self
+                    .requests
+                    .values()
+                    .filter(|r| r.state == State::Sent { urgent: false } && !r.background)
+                    .count();
                 if under_way >= self.max_prefetches {
                     return None;
                 }
@@ -329,7 +401,15 @@ impl Scheduler {
         self.archives[archive as usize].insert(span.start, id);
         self.requests.insert(
             id,
-            Request { archive, span, state: State::Queued, data: Vec::new(), unread, keep: false },
+            Request {
+                archive,
+                span,
+                state: State::Queued,
+                data: Vec::new(),
+                unread,
+                background: false,
+                keep: false,
+            },
         );
     }
 
@@ -341,6 +421,7 @@ impl Scheduler {
         if request.state == State::Queued {
             self.queue.retain(|queued| *queued != id);
             self.urgent.retain(|queued| *queued != id);
+            self.background.retain(|queued| *queued != id);
         }
     }
 

@@ -59,6 +59,52 @@ fn bytes_are_usable_while_the_rest_arrives_and_dropped_once_read() {
 }
 
 #[test]
+fn the_rest_comes_when_nothing_else_is_to_be_done() {
+    let mut scheduler = Scheduler::new(4);
+    prefetch(&mut scheduler, &[20..30]);
+    scheduler.fill(0, vec![0..10, 12..15, 20..30, 40..60, 61..70, 90..95], 2, 30);
+    assert_eq!(scheduler.next_to_fill(), None, "a prefetch is queued");
+    let foreseen = scheduler.next_to_send().unwrap().id;
+    assert_eq!(scheduler.next_to_fill(), None, "a prefetch is under way");
+    scheduler.supply(foreseen, &[0; 10]).unwrap();
+    scheduler.finish(foreseen).unwrap();
+    let filling: Vec<_> = std::iter::from_fn(|| scheduler.next_to_fill()).collect();
+    let spans: Vec<_> = filling.iter().map(|send| send.span.clone()).collect();
+    assert_eq!(spans, [0..15, 40..70, 90..95], "near ones together, nothing twice");
+}
+
+#[test]
+fn the_rest_gives_way_and_goes_on_where_it_was() {
+    let mut scheduler = Scheduler::new(4);
+    scheduler.fill(0, vec![0..10, 100..120], 0, 1000);
+    let [first, second] = [scheduler.next_to_fill().unwrap().id, scheduler.next_to_fill().unwrap().id];
+    scheduler.supply(first, &[0; 4]).unwrap();
+    assert!(!scheduler.is_in_the_way(first));
+    let wanted = scheduler.demand(0, 50..60);
+    assert!(scheduler.is_in_the_way(first) && scheduler.is_in_the_way(second));
+    assert_eq!(scheduler.demand(0, 100..120), second, "Python waits for what is under way");
+    assert!(!scheduler.is_in_the_way(second));
+    scheduler.pause(first);
+    assert_eq!(sent(&mut scheduler), [(50..60, true)]);
+    for (id, len) in [(wanted, 10), (second, 20)] {
+        assert_eq!(scheduler.next_to_fill(), None);
+        scheduler.supply(id, &vec![0; len]).unwrap();
+        scheduler.finish(id).unwrap();
+    }
+    assert_eq!(scheduler.next_to_fill().map(|send| send.id), Some(first));
+    assert_eq!(scheduler.remaining(first), Some(4..10));
+}
+
+#[test]
+fn what_is_queued_for_the_rest_can_be_demanded() {
+    let mut scheduler = Scheduler::new(4);
+    scheduler.fill(0, vec![0..10, 100..120], 0, 1000);
+    scheduler.demand(0, 100..120);
+    assert_eq!(sent(&mut scheduler), [(100..120, true)]);
+    assert_eq!(scheduler.next_to_fill(), None);
+}
+
+#[test]
 fn a_second_reader_joins_the_first() {
     let mut scheduler = Scheduler::new(4);
     let first = scheduler.demand(3, 5..9);

@@ -217,6 +217,12 @@ impl Filesystem {
         self.bring(Ok(self.shared.borrow().foreseen(&imports)))
     }
 
+    /// From now on brings every member that is not here whenever nothing else is to be done.
+    pub fn fill(&self) {
+        self.shared.borrow_mut().fill();
+        loader::pump(&self.shared);
+    }
+
     /// Changes how many prefetch requests may be under way.
     #[wasm_bindgen(js_name = setMaxPrefetches)]
     pub fn set_max_prefetches(&self, max: u32) {

@@ -240,7 +240,7 @@ pub(crate) fn pump(shared: &Shared) {
         spawn_local(pack::open(shared.clone(), pack));
     }
     loop {
-        let Some(send) = ({ shared.borrow_mut().scheduler.next_to_send() }) else { return };
+        let Some(send) = ({ shared.borrow_mut().next_to_send() }) else { return };
         let shared = shared.clone();
         spawn_local(async move {
             run(&shared, &send).await;
@@ -251,6 +251,8 @@ pub(crate) fn pump(shared: &Shared) {
 
 /// Why a transfer stopped early.
 enum Stop {
+    /// It was in the way.
+    Paused,
     /// The archive arrives whole by another request.
     Gone,
     Failed(Cause),
@@ -278,7 +280,7 @@ async fn run(shared: &Shared, send: &Send) {
                 blame(shared, &url, &cause);
                 (attempt, whole) = (cause.retries(), true);
             }
-            Ok(()) | Err(Stop::Gone) => return,
+            Ok(()) | Err(Stop::Gone | Stop::Paused) => return,
         }
     };
     let mut state = shared.borrow_mut();
@@ -308,10 +310,15 @@ async fn transfer(shared: &Shared, send: &Send, whole: bool) -> Result<(), Stop>
                 become_whole(shared, send, len)?;
             }
             while let Some(chunk) = transport::next_chunk(&reader).await? {
-                if let Err(stop) = supply(shared, send.id, &chunk.to_vec()) {
-                    // Nobody wants the rest; not waiting for the cancellation.
+                let supplied = supply(shared, send.id, &chunk.to_vec());
+                let paused = supplied.is_ok() && shared.borrow_mut().pause(send.id);
+                if paused || supplied.is_err() {
+                    // Nobody wants the rest, or not now; not waiting for the cancellation.
                     let _ = reader.cancel();
-                    return Err(stop.into());
+                }
+                supplied?;
+                if paused {
+                    return Err(Stop::Paused);
                 }
             }
         }
