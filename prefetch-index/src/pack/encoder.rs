@@ -12,11 +12,9 @@ use super::lzma::{Lzma, WINDOW};
 use super::pyc::Packer;
 use super::{Decoder, Kind, PackError, Packed, Step};
 
-/// How much work compression may be. The decoder is equally fast for all but `Stored`.
+/// How much work compression may be. The decoder is equally fast.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effort {
-    /// None: for a host that compresses the whole file and says so (`Content-Encoding`).
-    Stored,
     /// Seconds; some 6 % larger than `Thorough`.
     Quick,
     /// The smallest file.
@@ -45,7 +43,7 @@ pub fn encode(
     let mut frames = Vec::with_capacity(members.len());
     let mut packer = Packer::new();
     for member in members {
-        let (form, takes) = split(member, effort, &mut packer, &mut streams);
+        let (form, takes) = split(member, &mut packer, &mut streams);
         for (take, &stream) in takes.iter().zip(form.streams()) {
             let ends = &mut ends[stream as usize];
             ends.push(ends.last().unwrap_or(&0) + take);
@@ -61,7 +59,7 @@ pub fn encode(
     let mut file = Vec::new();
     let members = frames.len() as u32;
     let mut lens = streams.iter().map(|stream| stream.len() as u64);
-    let codecs = Stream::ALL.map(|stream| (codec(stream, effort), lens.next().unwrap_or(0)));
+    let codecs = Stream::ALL.map(|stream| (stream.codec(), lens.next().unwrap_or(0)));
     Header { id, members, streams: codecs }.write(&mut file);
     let mut sent = [Cut::default(); STREAMS];
     let mut ends = [0; STREAMS];
@@ -97,13 +95,11 @@ fn verify(id: [u8; 16], lengths: Vec<u64>, file: &[u8]) -> Result<(), PackError>
 /// all is packed.
 fn split(
     member: &Packed<'_>,
-    effort: Effort,
     packer: &mut Packer,
     streams: &mut [Vec<u8>; STREAMS],
 ) -> (Form, [u64; STREAMS]) {
     let mut takes = [0; STREAMS];
     if member.kind == Kind::Bytecode
-        && effort != Effort::Stored
         && let Some(strings) = packer.pack(member.bytes)
     {
         takes[..3].copy_from_slice(&[
@@ -123,10 +119,6 @@ fn split(
     streams[stream as usize].extend(member.bytes);
     takes[0] = member.bytes.len() as u64;
     (form, takes)
-}
-
-fn codec(stream: Stream, effort: Effort) -> Codec {
-    if effort == Effort::Stored { Codec::Stored } else { stream.codec() }
 }
 
 /// Where a stream may be cut: so many compressed bytes hold at least so many decoded ones.
@@ -182,9 +174,8 @@ fn compress(
             .map(|(stream, (bytes, ends))| {
                 let sender = sender.clone();
                 scope.spawn(move || {
-                    let compressed = lzma(bytes, codec(stream, effort), effort, &sender);
-                    compressed
-                        .and_then(|compressed| cut(compressed, codec(stream, effort), bytes.len(), ends))
+                    let compressed = lzma(bytes, stream.codec(), effort, &sender);
+                    compressed.and_then(|compressed| cut(compressed, stream.codec(), bytes.len(), ends))
                 })
             })
             .collect();

@@ -49,7 +49,7 @@ fn sample() -> Vec<(Kind, Vec<u8>)> {
 fn round_trip_in_any_slices() {
     let sample = sample();
     let members: Vec<_> = sample.iter().map(|(kind, bytes)| Packed { kind: *kind, bytes }).collect();
-    for effort in [Effort::Stored, Effort::Quick, Effort::Thorough] {
+    for effort in [Effort::Quick, Effort::Thorough] {
         let mut seen = 0;
         let file = encode(ID, &members, effort, &mut |bytes| seen += bytes).unwrap();
         assert!(seen > 0);
@@ -113,17 +113,15 @@ fn every_damaged_byte_is_noticed() {
         Packed { kind: Kind::Plain, bytes: &text },
     ];
     let lengths = lengths(&members);
-    for effort in [Effort::Stored, Effort::Quick] {
-        let file = encode(ID, &members, effort, &mut |_| ()).unwrap();
-        for at in (0..file.len()).step_by(if effort == Effort::Quick { 3 } else { 1 }) {
-            let mut damaged = file.clone();
-            damaged[at] ^= 0x41;
-            match decode(&damaged, &lengths, damaged.len(), usize::MAX) {
-                Err(_) => {}
-                // The frames of a form and of a chunk have more than one spelling; the members are those that were packed.
-                Ok(decoded) => {
-                    assert!(decoded.iter().zip(&members).all(|(found, member)| found == member.bytes), "{at}")
-                }
+    let file = encode(ID, &members, Effort::Quick, &mut |_| ()).unwrap();
+    for at in (0..file.len()).step_by(3) {
+        let mut damaged = file.clone();
+        damaged[at] ^= 0x41;
+        match decode(&damaged, &lengths, damaged.len(), usize::MAX) {
+            Err(_) => {}
+            // The frames of a form and of a chunk have more than one spelling; the members are those that were packed.
+            Ok(decoded) => {
+                assert!(decoded.iter().zip(&members).all(|(found, member)| found == member.bytes), "{at}")
             }
         }
     }
