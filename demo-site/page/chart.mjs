@@ -95,6 +95,18 @@ export function drawAxis(axis, scale) {
 }
 
 /**
+ * Marks in all charts what no strategy can beat.
+ *
+ * @param {HTMLElement} charts
+ * @param {number | undefined} ms
+ * @param {number} scale milliseconds
+ */
+export function drawLimit(charts, ms, scale) {
+  charts.classList.toggle("limited", ms !== undefined);
+  charts.style.setProperty("--limit", `${(100 * (ms ?? 0)) / scale}%`);
+}
+
+/**
  * The smallest of 1, 2, 5, 10, 20 … that is not less.
  *
  * @param {number} least

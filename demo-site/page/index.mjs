@@ -6,7 +6,7 @@
  * @typedef {import("./report.mjs").Figures} Figures
  * @typedef {import("./report.mjs").Choice} Choice
  */
-import { drawAxis, drawPhases, drawRequests, rescale } from "./chart.mjs";
+import { drawAxis, drawLimit, drawPhases, drawRequests, rescale } from "./chart.mjs";
 import { copy, element, find } from "./dom.mjs";
 import { choice, form, offer } from "./form.mjs";
 import { changeLine } from "./line.mjs";
@@ -23,6 +23,8 @@ const charts = find(document, ".runs", HTMLElement);
 
 /** Milliseconds that the width of the charts stands for. */
 let scale = 1;
+/** What the processor alone needs, milliseconds, if that was measured. @type {number | undefined} */
+let limit;
 
 const linked = fromPermalink(location.hash);
 await offer(linked?.choice);
@@ -43,6 +45,7 @@ async function compare(chosen) {
   button.disabled = true;
   charts.replaceChildren();
   scale = 1;
+  limit = undefined;
   /** @type {Map<string, Result[]>} */
   const results = new Map();
   const failed = new Set();
@@ -103,6 +106,8 @@ function runInFrame(strategy, app) {
   frame.src = `run.html?${new URLSearchParams({ strategy, app })}`;
   const svg = find(article(strategy), "svg", SVGSVGElement);
   const live = setInterval(() => {
+    // Its clock does not run while its files come.
+    if (strategies[strategy].unshaped) return;
     const timing = frame.contentWindow?.performance;
     if (!timing || frame.contentDocument?.URL === "about:blank") return;
     widen(timing.now());
@@ -141,8 +146,10 @@ function show(results, chosen, all) {
       total.append(" ", element("small", `${ratio.toFixed(2)} × ${base.strategy}`, { class: side }));
     }
     drawPhases(find(shown, ".bar", HTMLElement), figures, scale);
-    if (figures.entries) drawRequests(find(shown, "svg", SVGSVGElement), figures.entries, scale);
+    if (figures.entries && !strategies[figures.strategy]?.unshaped) drawRequests(find(shown, "svg", SVGSVGElement), figures.entries, scale);
   }
+  limit = results.find(({ strategy }) => strategies[strategy]?.unshaped)?.total_ms;
+  drawLimit(charts, limit, scale);
   tabulate(results, all);
   const measured = /** @type {Result[]} */ (results.filter(({ entries }) => entries));
   find(document, ".caveats", HTMLElement).textContent = caveats(measured, chosen).join(" ");
@@ -198,6 +205,7 @@ function widen(ms) {
   const factor = scale / ms;
   scale = ms;
   drawAxis(find(document, ".axis div", HTMLElement), scale);
+  drawLimit(charts, limit, scale);
   for (const svg of charts.querySelectorAll("svg")) rescale(svg, scale);
   for (const part of charts.querySelectorAll(".bar span")) {
     if (part instanceof HTMLElement) part.style.width = `${parseFloat(part.style.width || "0") * factor}%`;

@@ -10,6 +10,7 @@
  */
 import { OWN } from "./apps.mjs";
 import { lineText } from "./line.mjs";
+import { strategies } from "./strategies.mjs";
 
 /** The figures that a link holds, in its order. */
 const LINKED = /** @type {const} */ (["total_ms", "boot_ms", "load_ms", "run_ms", "requests", "bytes", "package_requests",
@@ -53,16 +54,18 @@ export function median(runs) {
  * @param {Figures[]} results the first is what the others are compared with
  */
 export function verdict(results) {
-  const [base, ...others] = results;
-  if (!base) return "Nothing ran.";
-  const other = others.find(({ output }) => output !== base.output);
+  const alone = results.find(({ strategy }) => strategies[strategy]?.unshaped);
+  const [base, ...others] = results.filter((one) => one !== alone);
+  if (!base) return alone ? `The processor alone needs ${seconds(alone.total_ms)}.` : "Nothing ran.";
+  const other = results.find(({ output }) => output !== base.output);
   if (other) {
     return `The outputs differ: ${other.strategy} printed something else than ${base.strategy}. One of them is wrong, and ` +
       "the times compare nothing.";
   }
   const equal = results.every(({ output }) => output === undefined) ? "" : "Equal output. ";
-  if (!others.length) return `${base.strategy} took ${seconds(base.total_ms)}, compared with nothing.`;
-  return `${equal}Against ${base.strategy} (${seconds(base.total_ms)}): ${others.map((one) => against(base, one)).join("; ")}.`;
+  const floor = alone ? ` The processor alone needs ${seconds(alone.total_ms)}.` : "";
+  if (!others.length) return `${base.strategy} took ${seconds(base.total_ms)}, compared with nothing.${floor}`;
+  return `${equal}Against ${base.strategy} (${seconds(base.total_ms)}): ${others.map((one) => against(base, one)).join("; ")}.${floor}`;
 }
 
 /**
@@ -77,7 +80,7 @@ function against(base, one) {
   else clauses.push(time < 1 ? `${time.toFixed(2)} of the time` : `${time.toFixed(2)} times the time, a loss`);
   if (Number.isFinite(bytes) && one.package_bytes > 0) clauses.push(`${bytes.toFixed(2)} of the package bytes`);
   if (one.package_requests > base.package_requests) {
-    clauses.push(`${one.package_requests} package requests for ${base.package_requests}`);
+    clauses.push(`${one.package_requests} package requests instead of ${base.package_requests}`);
   }
   return `${one.strategy} took ${clauses.join(", ")}`;
 }
@@ -111,12 +114,12 @@ export function caveats(results, { line, rounds }) {
  * @param {Choice} choice
  * @param {string | undefined} pyodide version
  */
-export function command({ app, line, rounds, strategies }, pyodide) {
+export function command({ app, line, rounds, strategies: names }, pyodide) {
   if (app === OWN) return "save the program as demo-site/apps/NAME.py, then: cargo xtask bench --app NAME";
   const { rtt_ms, down_mbps } = line ?? { rtt_ms: 0, down_mbps: 0 };
   const version = pyodide ? ` --pyodide ${pyodide}` : "";
   return `cargo xtask bench --app ${app}${version} --rtt ${rtt_ms} --down ${down_mbps} ` +
-    `--strategies ${strategies.join(",")} --rounds ${rounds}`;
+    `--strategies ${names.join(",")} --rounds ${rounds}`;
 }
 
 /**
@@ -124,8 +127,8 @@ export function command({ app, line, rounds, strategies }, pyodide) {
  * @param {Figures[]} results
  * @returns {string} a fragment, with `#`
  */
-export function permalink({ app, line, rounds, strategies, packages, source }, results) {
-  const query = new URLSearchParams({ app, strategies: strategies.join(","), rounds: String(rounds) });
+export function permalink({ app, line, rounds, strategies: names, packages, source }, results) {
+  const query = new URLSearchParams({ app, strategies: names.join(","), rounds: String(rounds) });
   if (line) query.set("line", `${line.rtt_ms},${line.down_mbps}`);
   if (app === OWN) {
     query.set("packages", packages ?? "");
