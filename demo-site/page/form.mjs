@@ -39,7 +39,7 @@ export async function offer(wanted) {
 
   served = its;
   if (its) {
-    line.options[0].text = `as the server was started: ${lineText(its)}`;
+    line.options[0].text = `as it is: ${lineText(its)}`;
     for (const [name, { title, rtt_ms, down_mbps }] of Object.entries(lines)) {
       line.add(new Option(`${title}: ${rtt_ms} ms, ${down_mbps} Mbit/s`, name));
     }

@@ -30,8 +30,7 @@ export async function changeLine({ rtt_ms, down_mbps }) {
 
 /** @param {Line | undefined} line */
 export function lineText(line) {
-  if (!line) return "the line as it is";
+  if (!line) return "whatever line is between";
   const { rtt_ms, down_mbps } = line;
-  if (rtt_ms === 0 && down_mbps === 0) return "an unshaped line";
-  return `a shaped line of ${rtt_ms} ms${down_mbps === 0 ? "" : ` and ${down_mbps} Mbit/s`}`;
+  return rtt_ms + down_mbps === 0 ? "not shaped" : `${rtt_ms} ms, ${down_mbps ? `${down_mbps} Mbit/s` : "any rate"}`;
 }

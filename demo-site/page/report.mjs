@@ -93,8 +93,8 @@ function against(base, one) {
  */
 export function caveats(results, { line, rounds }) {
   const protocols = [...new Set(results.map(({ protocol }) => protocol).filter(Boolean))].join(" and ");
-  const notes = [`Measured in this browser over ${lineText(line)}${protocols && `, by ${protocols}`}.`];
-  if (rounds === 1) notes.push("One run each: differences of some percent are noise. More rounds give medians.");
+  const notes = [`Measured in this browser${protocols && ` by ${protocols}`}. The line: ${lineText(line)}.`];
+  if (rounds === 1) notes.push("One run each, which says little on a busy machine: more rounds give medians.");
   const cached = results.reduce((sum, result) => sum + result.cached, 0);
   if (cached > 0) {
     notes.push(`${cached} responses came from the browser's cache, so these were not all first visits: clear it, or use a ` +
