@@ -1,49 +1,98 @@
 /**
- * Runs an app by each strategy, one after the other, each in a fresh frame, and shows them.
+ * Runs an app by the chosen strategies, in turn, each in a fresh frame, and shows how they went.
  *
  * @typedef {import("./run.mjs").Result} Result
  * @typedef {import("./run.mjs").Failure} Failure
+ * @typedef {import("./report.mjs").Figures} Figures
+ * @typedef {import("./report.mjs").Choice} Choice
  */
-import { apps } from "./apps.mjs";
+import { drawAxis, drawLimit, drawPhases, drawRequests, rescale } from "./chart.mjs";
+import { copy, element, find } from "./dom.mjs";
+import { choice, form, offer } from "./form.mjs";
+import { changeLine } from "./line.mjs";
+import { caveats, columns, command, fromPermalink, median, permalink, seconds, verdict } from "./report.mjs";
+import { entriesOf } from "./requests.mjs";
+import { strategies } from "./strategies.mjs";
 
-const form = find(document, "form", HTMLFormElement);
-const select = find(form, "select", HTMLSelectElement);
+/** How often the requests of a run are drawn, milliseconds. Page and frame share a thread: it costs the run some. */
+const LIVE = 500;
+
 const button = find(form, "button", HTMLButtonElement);
 const status = find(form, "output", HTMLOutputElement);
-const output = find(document, "pre", HTMLPreElement);
+const charts = find(document, ".runs", HTMLElement);
 
-for (const [name, { title, benchOnly }] of Object.entries(apps)) if (!benchOnly) select.add(new Option(title, name));
+/** Milliseconds that the width of the charts stands for. */
+let scale = 1;
+/** What the processor alone needs, milliseconds, if that was measured. @type {number | undefined} */
+let limit;
 
+const linked = fromPermalink(location.hash);
+await offer(linked?.choice);
+if (linked?.results.length) {
+  linked.results.forEach(({ strategy }) => addArticle(strategy));
+  show(linked.results, linked.choice);
+  status.textContent = `As measured by whoever made this link. ${verdict(linked.results)}`;
+}
+form.addEventListener("change", () => history.replaceState(null, "", permalink(choice(), [])));
 form.addEventListener("submit", (event) => {
   event.preventDefault();
-  compare(select.value);
+  compare(choice());
 });
+button.disabled = false;
 
-/** @param {string} app */
-async function compare(app) {
+/** @param {Choice} chosen */
+async function compare(chosen) {
   button.disabled = true;
-  output.textContent = "–";
-  /** @type {Result[]} */
-  const results = [];
-  const articles = [...document.querySelectorAll("article")];
-  articles.forEach(clear);
-  for (const article of articles) {
-    status.textContent = `Running: ${find(article, "h2", HTMLElement).textContent?.toLowerCase()} …`;
-    const result = await runInFrame(article.dataset.strategy ?? "", app);
-    if ("error" in result) {
-      const total = find(article, ".total", HTMLElement);
-      total.textContent = `It did not run: ${result.error}`;
-      total.classList.add("failed");
-    } else {
-      results.push(result);
+  charts.replaceChildren();
+  scale = 1;
+  limit = undefined;
+  /** @type {Map<string, Result[]>} */
+  const results = new Map();
+  const failed = new Set();
+  chosen.strategies.forEach(addArticle);
+  try {
+    for (let round = 1; round <= chosen.rounds; round++) {
+      for (const strategy of chosen.strategies.filter((name) => !failed.has(name))) {
+        const which = chosen.rounds > 1 ? `, round ${round} of ${chosen.rounds}` : "";
+        status.textContent = `Running ${strategy}${which} …`;
+        const result = await onItsLine(chosen, strategy, () => runInFrame(strategy, chosen.app));
+        if ("error" in result) {
+          failed.add(strategy);
+          results.delete(strategy);
+          const total = find(article(strategy), ".total", HTMLElement);
+          total.textContent = `It did not run: ${result.error}`;
+          total.classList.add("failed");
+        } else {
+          results.set(strategy, [...(results.get(strategy) ?? []), result]);
+        }
+        show([...results.values()].map(median), chosen, results);
+      }
     }
-    // The longest so far fills its bar.
-    const longest = Math.max(...results.map(({ total_ms }) => total_ms));
-    for (const shown of results) show(find(document, `[data-strategy="${shown.strategy}"]`, HTMLElement), shown, longest);
+    const medians = [...results.values()].map(median);
+    const failures = failed.size ? ` Did not run: ${[...failed].join(", ")}.` : "";
+    status.textContent = verdict(medians) + failures;
+    if (medians[0]) history.replaceState(null, "", permalink(chosen, medians));
+  } catch (error) {
+    status.textContent = `Stopped: ${error instanceof Error ? error.message : error}`;
   }
-  status.textContent = verdict(results);
-  if (results[0]) output.textContent = results[0].output;
   button.disabled = false;
+}
+
+/**
+ * @template T
+ * @param {Choice} chosen
+ * @param {string} strategy
+ * @param {() => Promise<T>} run
+ */
+async function onItsLine(chosen, strategy, run) {
+  if (!chosen.line) return run();
+  const wanted = strategies[strategy].unshaped ? { rtt_ms: 0, down_mbps: 0 } : chosen.line;
+  await changeLine(wanted);
+  try {
+    return await run();
+  } finally {
+    await changeLine(chosen.line);
+  }
 }
 
 /**
@@ -53,11 +102,22 @@ async function compare(app) {
  */
 function runInFrame(strategy, app) {
   const frame = document.createElement("iframe");
+  frame.title = `The page that runs ${strategy}`;
   frame.src = `run.html?${new URLSearchParams({ strategy, app })}`;
+  const svg = find(article(strategy), "svg", SVGSVGElement);
+  const live = setInterval(() => {
+    // Its clock does not run while its files come.
+    if (strategies[strategy].unshaped) return;
+    const timing = frame.contentWindow?.performance;
+    if (!timing || frame.contentDocument?.URL === "about:blank") return;
+    widen(timing.now());
+    drawRequests(svg, entriesOf(timing), scale);
+  }, LIVE);
   return new Promise((resolve) => {
     addEventListener("message", function listen({ source, data }) {
       if (source !== frame.contentWindow) return;
       removeEventListener("message", listen);
+      clearInterval(live);
       frame.remove();
       resolve(data);
     });
@@ -65,57 +125,103 @@ function runInFrame(strategy, app) {
   });
 }
 
-/** @param {HTMLElement} article */
-function clear(article) {
-  const total = find(article, ".total", HTMLElement);
-  total.textContent = "–";
-  total.classList.remove("failed");
-  for (const field of article.querySelectorAll("dd")) field.textContent = "–";
-  for (const part of article.querySelectorAll("span")) part.style.width = "0";
+/**
+ * Shows what there is so far.
+ *
+ * @param {Figures[]} results
+ * @param {Choice} chosen
+ * @param {Map<string, Result[]>} [all] with every round
+ */
+function show(results, chosen, all) {
+  if (!results.length) return;
+  widen(Math.max(...results.map(({ total_ms }) => total_ms)));
+  const base = results[0];
+  for (const figures of results) {
+    const shown = article(figures.strategy);
+    const total = find(shown, ".total", HTMLElement);
+    const ratio = figures.total_ms / base.total_ms;
+    total.textContent = seconds(figures.total_ms);
+    if (figures !== base) {
+      const side = ratio > 1 ? "loss" : "gain";
+      total.append(" ", element("small", `${ratio.toFixed(2)} × ${base.strategy}`, { class: side }));
+    }
+    drawPhases(find(shown, ".bar", HTMLElement), figures, scale);
+    if (figures.entries && !strategies[figures.strategy]?.unshaped) drawRequests(find(shown, "svg", SVGSVGElement), figures.entries, scale);
+  }
+  limit = results.find(({ strategy }) => strategies[strategy]?.unshaped)?.total_ms;
+  drawLimit(charts, limit, scale);
+  tabulate(results, all);
+  const measured = /** @type {Result[]} */ (results.filter(({ entries }) => entries));
+  find(document, ".caveats", HTMLElement).textContent = caveats(measured, chosen).join(" ");
+  find(document, ".command", HTMLElement).textContent = command(chosen, base.pyodide);
+  find(document, ".permalink", HTMLAnchorElement).href = permalink(chosen, results);
+  offerJson(chosen, all ? [...all.values()].flat() : results);
+  find(document, ".output", HTMLElement).textContent = base.output ?? "A link has no output: compare to see it.";
+  const picture = find(document, ".picture", HTMLImageElement);
+  picture.hidden = !base.picture;
+  if (base.picture) picture.src = base.picture;
+  find(document, ".figures", HTMLElement).hidden = false;
 }
 
 /**
- * @param {HTMLElement} article
- * @param {Result} result
- * @param {number} longest the time in ms that a full bar stands for
+ * @param {Figures[]} results
+ * @param {Map<string, Result[]>} [all]
  */
-function show(article, result, longest) {
-  find(article, ".total", HTMLElement).textContent = seconds(result.total_ms);
-  const percent = (/** @type {number} */ ms) => `${(100 * ms) / longest}%`;
-  find(article, ".boot", HTMLElement).style.width = percent(result.boot_ms);
-  find(article, ".run", HTMLElement).style.width = percent(result.run_ms);
-  find(article, ".bar", HTMLElement).ariaLabel = `${seconds(result.boot_ms)} to boot, ${seconds(result.run_ms)} to run`;
-  for (const field of article.querySelectorAll("dd")) {
-    const name = /** @type {keyof Result} */ (field.dataset.field);
-    const value = Number(result[name]);
-    if (name.endsWith("_ms")) field.textContent = seconds(value);
-    else if (name.endsWith("bytes")) field.textContent = `${(value / 1e6).toFixed(2)} MB`;
-    else field.textContent = String(value);
+function tabulate(results, all) {
+  const several = all && [...all.values()].some(({ length }) => length > 1);
+  const head = ["strategy", ...columns.map(([name]) => name)];
+  if (several) head.push("least to most");
+  find(document, "thead", HTMLElement).replaceChildren(row(head.map((text) => element("th", text, { scope: "col" }))));
+  const rows = results.map((figures) => {
+    const cells = [element("th", figures.strategy, { scope: "row" }), ...columns.map(([, show]) => element("td", show(figures)))];
+    const totals = (all?.get(figures.strategy) ?? []).map(({ total_ms }) => total_ms);
+    if (several) cells.push(element("td", `${seconds(Math.min(...totals))} to ${seconds(Math.max(...totals))}`));
+    return row(cells);
+  });
+  find(document, "tbody", HTMLElement).replaceChildren(...rows);
+}
+
+/** @param {HTMLElement[]} cells */
+function row(cells) {
+  const made = element("tr", "");
+  made.append(...cells);
+  return made;
+}
+
+/**
+ * @param {Choice} chosen
+ * @param {Figures[]} results every run
+ */
+function offerJson(chosen, results) {
+  const link = find(document, ".json", HTMLAnchorElement);
+  URL.revokeObjectURL(link.href);
+  const report = { date: new Date().toISOString(), browser: navigator.userAgent, ...chosen, results };
+  link.href = URL.createObjectURL(new Blob([JSON.stringify(report, null, 2)], { type: "application/json" }));
+}
+
+/** Lets the charts reach as far as `ms`. @param {number} ms */
+function widen(ms) {
+  if (ms <= scale) return;
+  const factor = scale / ms;
+  scale = ms;
+  drawAxis(find(document, ".axis div", HTMLElement), scale);
+  drawLimit(charts, limit, scale);
+  for (const svg of charts.querySelectorAll("svg")) rescale(svg, scale);
+  for (const part of charts.querySelectorAll(".bar span")) {
+    if (part instanceof HTMLElement) part.style.width = `${parseFloat(part.style.width || "0") * factor}%`;
   }
 }
 
-/** @param {Result[]} results eager first */
-function verdict([eager, lazy]) {
-  if (!eager || !lazy) return "One of the two did not run.";
-  if (eager.output !== lazy.output) return "The two outputs differ: this is a bug in wheelfs.";
-  const share = Math.round((100 * lazy.total_ms) / eager.total_ms);
-  return `Equal output. Reading as needed took ${share} % of the time.`;
+/** @param {string} strategy */
+function addArticle(strategy) {
+  const shown = find(copy("run"), "article", HTMLElement);
+  shown.dataset.strategy = strategy;
+  find(shown, "h3", HTMLElement).textContent = strategy;
+  find(shown, "h3", HTMLElement).title = strategies[strategy]?.what ?? "";
+  charts.append(shown);
 }
 
-/** @param {number} ms */
-function seconds(ms) {
-  return `${(ms / 1000).toFixed(1)} s`;
-}
-
-/**
- * @template {Element} T
- * @param {ParentNode} within
- * @param {string} selector
- * @param {new () => T} type
- * @returns {T}
- */
-function find(within, selector, type) {
-  const element = within.querySelector(selector);
-  if (!(element instanceof type)) throw new Error(`the page has no ${selector}`);
-  return element;
+/** @param {string} strategy */
+function article(strategy) {
+  return find(charts, `[data-strategy="${CSS.escape(strategy)}"]`, HTMLElement);
 }

@@ -3,24 +3,43 @@
  *
  * Times are milliseconds since this document's navigation began. `window.result` holds the same for a driver.
  *
- * @typedef {{ strategy: string, app: string, output: string, total_ms: number, boot_ms: number, run_ms: number,
- *             requests: number, bytes: number, package_requests: number, package_bytes: number, waits: number }} Result
+ * - `boot_ms`: until `loadPyodide` resolves; `run_ms`: from there to the output; `load_ms`: the part of `run_ms` before the
+ *   program's first line, when packages are loaded after the boot.
+ * - `requests`, `bytes`: all of them; `package_requests`, `package_bytes`: those for wheels, archives and packs; encoded bodies.
+ * - `cached`: responses that came from the browser's cache, not from the server.
+ * - `unlisted`: requests of wheelfs' worker, which are not among a document's resources. `entries` has all others.
+ * - `file_bytes`: content of files held in JavaScript's memory, by Emscripten's file system or by wheelfs.
+ * - `heap_bytes`: size of the interpreter's WebAssembly memory.
+ * - `picture`: data URL of the PNG that the program leaves in a variable `png`.
+ *
+ * @typedef {{ strategy: string, app: string, pyodide: string, protocol: string, output: string, picture?: string,
+ *             total_ms: number, boot_ms: number, load_ms: number, run_ms: number,
+ *             requests: number, bytes: number, package_requests: number, package_bytes: number, cached: number,
+ *             unlisted: number, waits: number, file_bytes: number, heap_bytes: number, entries: Entry[] }} Result
  * @typedef {{ strategy: string, app: string, error: string }} Failure
+ * @typedef {import("./requests.mjs").Entry} Entry
  */
-import { apps } from "./apps.mjs";
+import { apps, OWN, snippet } from "./apps.mjs";
+import { entriesOf } from "./requests.mjs";
 
 /**
  * The part of Pyodide's interface that a run needs.
  *
- * @typedef {{ loadPackage(names: string[], options?: object): Promise<unknown>,
+ * @typedef {{ contents?: any, isFolder?: boolean, wheelfs?: object }} FileNode of Emscripten's MEMFS
+ * @typedef {{ version: string, FS: { root: FileNode, isDir(mode: number): boolean },
+ *             _module: { HEAPU8: Uint8Array }, globals: { get(name: string): any },
+ *             loadPackage(names: string[], options?: object): Promise<unknown>,
  *             unpackArchive(archive: ArrayBuffer, format: string, options: object): void,
  *             _api: { loadDynlib(path: string, global: boolean): Promise<void> },
  *             runPythonAsync(source: string): Promise<unknown>,
- *             wheelfs?: { stats(): { requests: number, bytes: number, waits: number } } }} Pyodide
+ *             wheelfs?: { stats(): { requests: number, bytes: number, waits: number, cachedBytes: number,
+ *             waitingBytes: number } } }} Pyodide
  * @typedef {(options: object) => Promise<Pyodide>} LoadPyodide
  */
 
-const indexURL = new URL("/pyodide/", location.href).href;
+/** The page lies beside the folders it uses, wherever a host has put them. @param {string} path */
+const beside = (path) => new URL(path, location.href).href;
+const indexURL = beside("pyodide/");
 
 /**
  * Each boots, says so, and gets the app's packages ready in its own way. `clock.untimed` takes what does not count.
@@ -30,7 +49,7 @@ const indexURL = new URL("/pyodide/", location.href).href;
 const strategies = {
   /** The best eager page: packages arrive while the interpreter boots. */
   async eager(packages, app, options, booted) {
-    const loadPyodide = await loader("/pyodide/pyodide.mjs");
+    const loadPyodide = await loader("pyodide/pyodide.mjs");
     const pyodide = await loadPyodide({ ...options, packages });
     booted();
     return pyodide;
@@ -38,7 +57,7 @@ const strategies = {
 
   /** What the documentation shows: one after the other. */
   async "eager-seq"(packages, app, options, booted) {
-    const loadPyodide = await loader("/pyodide/pyodide.mjs");
+    const loadPyodide = await loader("pyodide/pyodide.mjs");
     const pyodide = await loadPyodide(options);
     booted();
     await pyodide.loadPackage(packages, { messageCallback: () => {} });
@@ -47,7 +66,7 @@ const strategies = {
 
   /** Lazy without prediction: every read of a file is a round trip. */
   async naive(packages, app, options, booted) {
-    const loadPyodide = await loader("/wheelfs/index.js");
+    const loadPyodide = await loader("wheelfs/index.js");
     const pyodide = await loadPyodide({ ...options, wheelfs: {} });
     booted();
     await pyodide.loadPackage(packages, { messageCallback: () => {} });
@@ -56,32 +75,32 @@ const strategies = {
 
   /** What pyodide-pack ships: one zip of just the files that the app reads, unpacked before it runs. */
   async bundle(packages, app, options, booted) {
-    const zip = fetch(`/index/${app}/bundle.zip`).then((response) => response.arrayBuffer());
-    const loadPyodide = await loader("/pyodide/pyodide.mjs");
+    const zip = fetch(`index/${app}/bundle.zip`).then((response) => response.arrayBuffer());
+    const loadPyodide = await loader("pyodide/pyodide.mjs");
     const pyodide = await loadPyodide(options);
     booted();
     pyodide.unpackArchive(await zip, "zip", { extractDir: "/" });
-    const libraries = await fetch(`/index/${app}/bundle.json`);
+    const libraries = await fetch(`index/${app}/bundle.json`);
     for (const library of await libraries.json()) await pyodide._api.loadDynlib(library, false);
     return pyodide;
   },
 
   /** Lazy with an access-order index over the unmodified wheels. */
-  ranges: (packages, app, options, booted) => lazy(`/index/${app}/wheelfs.idx`, options, booted),
+  ranges: (packages, app, options, booted) => lazy(`index/${app}/wheelfs.idx`, options, booted),
 
   /** The same, what the app reads packed, Python compiled, and the standard library cut to what is used. */
-  pack: (packages, app, options, booted) => lazy(`/index/${app}/pack/wheelfs.idx`, options, booted),
+  pack: (packages, app, options, booted) => lazy(`index/${app}/pack/wheelfs.idx`, options, booted),
 
   /** The same without docstrings and columns. */
-  "pack-slim": (packages, app, options, booted) => lazy(`/index/${app}/slim/wheelfs.idx`, options, booted),
+  "pack-slim": (packages, app, options, booted) => lazy(`index/${app}/slim/wheelfs.idx`, options, booted),
 
   /** No line and no filesystem: what the processor needs when every byte is here, compiled Python in memory. */
   async memfs(packages, app, options, booted, clock) {
     const blob = async (/** @type {string} */ url) => (await fetch(url)).blob();
-    const [zip, stdlib] = await Promise.all([blob(`/index/${app}/memfs.zip`), blob(`/index/${app}/pack/python_stdlib.zip`)]);
+    const [zip, stdlib] = await Promise.all([blob(`index/${app}/memfs.zip`), blob(`index/${app}/pack/python_stdlib.zip`)]);
     const bytes = await zip.arrayBuffer();
     clock.untimed = performance.now();
-    const loadPyodide = await loader("/pyodide/pyodide.mjs");
+    const loadPyodide = await loader("pyodide/pyodide.mjs");
     const pyodide = await loadPyodide({ ...options, stdLibURL: URL.createObjectURL(stdlib) });
     booted();
     const unpacking = performance.now();
@@ -97,8 +116,8 @@ const strategies = {
  * @param {() => void} booted
  */
 async function lazy(path, options, booted) {
-  const loadPyodide = await loader("/wheelfs/index.js");
-  const pyodide = await loadPyodide({ ...options, wheelfs: { index: new URL(path, location.href).href } });
+  const loadPyodide = await loader("wheelfs/index.js");
+  const pyodide = await loadPyodide({ ...options, wheelfs: { index: beside(path) } });
   booted();
   return pyodide;
 }
@@ -113,53 +132,86 @@ run().then(report, (error) => report({ strategy, app, error: String(error?.messa
 async function run() {
   const start = strategies[strategy];
   if (!start) throw new Error(`no strategy "${strategy}": one of ${Object.keys(strategies).join(", ")}`);
-  if (!apps[app]) throw new Error(`no app "${app}": one of ${Object.keys(apps).join(", ")}`);
-  const source = fetch(`/apps/${app}.py`).then((response) => response.text());
+  if (!apps[app] && app !== OWN) throw new Error(`no app "${app}": one of ${[...Object.keys(apps), OWN].join(", ")}`);
+  const { packages, source } = app === OWN ? snippet() : { ...apps[app], source: text(`apps/${app}.py`) };
 
   /** @type {string[]} */
   const lines = [];
   const options = { indexURL, stdout: (/** @type {string} */ line) => lines.push(line) };
   const clock = { untimed: 0 };
+  const now = () => performance.now() - clock.untimed;
   let boot = 0;
-  const pyodide = await start(apps[app].packages, app, options, () => (boot = performance.now() - clock.untimed), clock);
+  const pyodide = await start(packages, app, options, () => (boot = now()), clock);
+  const loaded = now();
   await pyodide.runPythonAsync(await source);
-  const total = performance.now() - clock.untimed;
+  const total = now();
 
-  const resources = /** @type {PerformanceResourceTiming[]} */ (performance.getEntriesByType("resource"));
-  const packages = resources.filter(({ name }) => ofPackage(new URL(name).pathname));
-  const sum = (/** @type {PerformanceResourceTiming[]} */ entries) =>
-    entries.reduce((bytes, { encodedBodySize }) => bytes + encodedBodySize, 0);
-  const others = resources.filter((resource) => !packages.includes(resource));
-  // What wheelfs' worker asks for is not among this document's resources.
+  // Nothing from here on is timed.
+  const entries = entriesOf(performance);
+  const ofPackages = entries.filter(({ kind }) => kind === "package");
+  const bytes = (/** @type {Entry[]} */ some) => some.reduce((sum, { bytes }) => sum + bytes, 0);
   const lazily = pyodide.wheelfs?.stats();
-  const [package_requests, package_bytes] = lazily ? [lazily.requests, lazily.bytes] : [packages.length, sum(packages)];
+  const unlisted = Math.max(0, (lazily?.requests ?? 0) - ofPackages.length);
+  const package_requests = ofPackages.length + unlisted;
+  const package_bytes = lazily ? lazily.bytes : bytes(ofPackages);
   return {
     strategy,
     app,
+    pyodide: pyodide.version,
+    protocol: entries.find(({ kind }) => kind === "runtime")?.protocol ?? "",
     output: lines.join("\n"),
+    picture: pictureIn(pyodide),
     total_ms: total,
     boot_ms: boot,
+    load_ms: loaded - boot,
     run_ms: total - boot,
-    requests: others.length + package_requests,
-    bytes: sum(others) + package_bytes,
+    requests: entries.length - ofPackages.length + package_requests,
+    bytes: bytes(entries) - bytes(ofPackages) + package_bytes,
     package_requests,
     package_bytes,
+    cached: entries.filter(({ cached }) => cached).length,
+    unlisted,
     waits: lazily?.waits ?? 0,
+    file_bytes: held(pyodide.FS.root) + (lazily ? lazily.cachedBytes + lazily.waitingBytes : 0),
+    heap_bytes: pyodide._module.HEAPU8.byteLength,
+    entries,
   };
 }
 
-/**
- * @param {string} url of a module shaped like pyodide.mjs
- * @returns {Promise<LoadPyodide>}
- */
-async function loader(url) {
-  const module = await import(url);
-  return module.loadPyodide;
+/** @param {string} path */
+async function text(path) {
+  const response = await fetch(path);
+  if (!response.ok) throw new Error(`${path}: status ${response.status}, where the program should be`);
+  return response.text();
 }
 
-/** @param {string} path */
-function ofPackage(path) {
-  return /\.(whl|zip|pack)$/.test(path) && !path.endsWith("/python_stdlib.zip");
+/**
+ * Bytes of the files that Emscripten's file system itself holds under a folder.
+ *
+ * @param {FileNode} folder
+ * @returns {number}
+ */
+function held(folder) {
+  return Object.values(folder.contents).reduce((sum, /** @type {any} */ node) => {
+    if (node.mounted && node.mounted !== node || !node.contents) return sum;
+    return sum + (ArrayBuffer.isView(node.contents) ? node.contents.byteLength : node.isFolder ? held(node) : 0);
+  }, 0);
+}
+
+/** @param {Pyodide} pyodide */
+function pictureIn(pyodide) {
+  const png = pyodide.globals.get("png")?.getvalue?.().toJs?.();
+  if (!(png instanceof Uint8Array)) return undefined;
+  return `data:image/png;base64,${btoa(Array.from(png, (byte) => String.fromCharCode(byte)).join(""))}`;
+}
+
+/**
+ * @param {string} path of a module shaped like pyodide.mjs
+ * @returns {Promise<LoadPyodide>}
+ */
+async function loader(path) {
+  const module = await import(beside(path));
+  return module.loadPyodide;
 }
 
 /** @param {Result | Failure} result */

@@ -18,6 +18,7 @@
 //! ```
 
 mod fault;
+mod line;
 mod log;
 mod mount;
 mod range;
@@ -27,6 +28,7 @@ mod server;
 mod tls;
 
 pub use fault::Fault;
+pub use line::LineSetting;
 pub use log::{Entry, Log};
 pub use mount::Mount;
 pub use relay::{Line, Relay};

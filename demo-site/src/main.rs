@@ -3,7 +3,7 @@
 use std::{io, net::Ipv4Addr, path::PathBuf};
 
 use clap::Parser;
-use demo_site::{Caching, Line, Mount, Relay, Server};
+use demo_site::{Caching, Line, LineSetting, Mount, Relay, Server};
 use tokio::net::TcpListener;
 
 /// Serve folders with byte ranges, CORS and precompressed files, from as far away as you like.
@@ -33,13 +33,14 @@ struct Arguments {
 #[tokio::main]
 async fn main() -> io::Result<()> {
     let arguments = Arguments::parse();
-    let mut server = Server::new(arguments.mounts).caching(Caching::NoCache);
+    let line = LineSetting::from(Line::new(arguments.rtt, arguments.down));
+    let mut server = Server::new(arguments.mounts).caching(Caching::NoCache).line(line.clone());
     if arguments.tls {
         server = server.tls();
     }
     let server = server.start().await?;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, arguments.port)).await?;
-    let relay = Relay::listen(listener, server.address(), Line::new(arguments.rtt, arguments.down))?;
+    let relay = Relay::listen(listener, server.address(), line)?;
     println!("{}/", server.origin_at(relay.address()));
     tokio::signal::ctrl_c().await
 }

@@ -25,6 +25,8 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
+use crate::line::LineSetting;
+
 /// Bytes a connection puts on the line before the next one's turn.
 const TURN: u32 = 4 << 10;
 
@@ -69,15 +71,19 @@ pub struct Relay {
 
 impl Relay {
     /// Listens on a free port of 127.0.0.1.
-    pub async fn start(server: SocketAddr, line: Line) -> io::Result<Relay> {
+    pub async fn start(server: SocketAddr, line: impl Into<LineSetting>) -> io::Result<Relay> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         Relay::listen(listener, server, line)
     }
 
     /// Listens on a socket that is bound already.
-    pub fn listen(listener: TcpListener, server: SocketAddr, line: Line) -> io::Result<Relay> {
+    pub fn listen(
+        listener: TcpListener,
+        server: SocketAddr,
+        line: impl Into<LineSetting>,
+    ) -> io::Result<Relay> {
         let address = listener.local_addr()?;
-        let wire = Arc::new(Wire::new(line));
+        let wire = Arc::new(Wire::new(line.into()));
         let for_connections = wire.clone();
         let accepting = tokio::spawn(async move {
             // Dropped with this task, and then ends the connections too.
@@ -112,7 +118,7 @@ impl Drop for Relay {
 
 /// The line itself, shared by all connections.
 struct Wire {
-    line: Line,
+    line: LineSetting,
     /// When the last byte put on the downstream line will have left. tokio's mutex serves waiters in their order, and a
     /// connection waits with one turn at a time: so connections share the line evenly.
     free: Mutex<Instant>,
@@ -120,14 +126,14 @@ struct Wire {
 }
 
 impl Wire {
-    fn new(line: Line) -> Wire {
+    fn new(line: LineSetting) -> Wire {
         Wire { line, free: Mutex::new(Instant::now()), downstream_bytes: AtomicU64::new(0) }
     }
 
     /// Waits for the line, and until `bytes` have left; returns when that was.
     async fn send_downstream(&self, bytes: u64) -> Instant {
         self.downstream_bytes.fetch_add(bytes, Ordering::Relaxed);
-        let Some(rate) = self.line.downstream else {
+        let Some(rate) = self.line.get().downstream else {
             return Instant::now();
         };
         let mut free = self.free.lock().await;
@@ -143,7 +149,7 @@ impl Wire {
 
 async fn connect(client: TcpStream, server: SocketAddr, wire: Arc<Wire>) {
     // The kernel shook hands at once. At this distance the client's first byte could have left only now + 1 round trip.
-    let open = Instant::now() + wire.line.round_trip;
+    let open = Instant::now() + wire.line.get().round_trip;
     let Ok(server) = connect_to(server).await else {
         return;
     };
@@ -182,11 +188,15 @@ struct Held {
 
 /// Passes one direction on until its end, or until either side goes away.
 async fn pass(mut from: OwnedReadHalf, to: OwnedWriteHalf, wire: &Wire, direction: Direction) {
-    let room = Arc::new(Semaphore::new(wire.line.window()));
+    let mut window = wire.line.get().window();
+    let room = Arc::new(Semaphore::new(window));
     let (sender, receiver) = mpsc::unbounded_channel();
     let reading = async move {
         let mut buffer = vec![0; TURN as usize];
         loop {
+            let wanted = wire.line.get().window();
+            room.add_permits(wanted.saturating_sub(window));
+            window = window.max(wanted);
             // Room first, then the line: a client that does not read must not hold up the others.
             let Ok(room) = room.clone().acquire_many_owned(TURN).await else {
                 return;
@@ -198,8 +208,11 @@ async fn pass(mut from: OwnedReadHalf, to: OwnedWriteHalf, wire: &Wire, directio
                 Direction::Upstream { open } => Instant::now().max(open),
                 Direction::Downstream => wire.send_downstream(count as u64).await,
             };
-            let held =
-                Held { due: left + wire.line.round_trip / 2, bytes: buffer[..count].to_vec(), _room: room };
+            let held = Held {
+                due: left + wire.line.get().round_trip / 2,
+                bytes: buffer[..count].to_vec(),
+                _room: room,
+            };
             if sender.send(held).is_err() {
                 return;
             }

@@ -24,6 +24,7 @@ use tokio::{
 
 use crate::{
     fault::{Fault, Faults},
+    line::{self, LineSetting},
     log::{Entry, Log},
     mount::{self, Mount},
     range::{self, Asked},
@@ -41,6 +42,7 @@ pub(crate) struct Site {
     pub(crate) mounts: Vec<Mount>,
     pub(crate) caching: Caching,
     pub(crate) isolated: bool,
+    pub(crate) line: Option<LineSetting>,
     pub(crate) faults: Faults,
     pub(crate) log: Log,
 }
@@ -52,8 +54,10 @@ pub(crate) async fn respond(site: Arc<Site>, request: Request<Body>) -> Response
     if let Some(Fault::Delay(time)) = fault {
         tokio::time::sleep(time).await;
     }
-    let mut answer = match *request.method() {
-        Method::GET | Method::HEAD => match mount::find(&site.mounts, &path) {
+    let setting = site.line.as_ref().filter(|_| path == line::PATH);
+    let mut answer = match (setting, request.method().clone()) {
+        (Some(setting), _) => line_answer(setting, &request),
+        (None, Method::GET | Method::HEAD) => match mount::find(&site.mounts, &path) {
             Some(file) => file_answer(&file, request.headers(), fault).await.unwrap_or_else(|error| {
                 match error.kind() {
                     io::ErrorKind::NotFound | io::ErrorKind::IsADirectory => {
@@ -106,6 +110,15 @@ pub(crate) async fn respond(site: Arc<Site>, request: Request<Body>) -> Response
     *response.status_mut() = answer.status;
     *response.headers_mut() = answer.headers;
     response
+}
+
+fn line_answer(setting: &LineSetting, request: &Request<Body>) -> Answer {
+    let query = request.uri().query().unwrap_or_default();
+    let (status, json) = setting.answer(request.method(), query, request.headers());
+    let mut answer = Answer::empty(status);
+    answer.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    answer.body = json.into();
+    answer
 }
 
 struct Answer {

@@ -20,6 +20,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::{
     fault::{Fault, Faults},
+    line::LineSetting,
     log::Log,
     mount::Mount,
     respond::{Site, respond},
@@ -59,13 +60,14 @@ pub struct Server {
     caching: Caching,
     tls: bool,
     isolated: bool,
+    line: Option<LineSetting>,
     port: u16,
 }
 
 impl Server {
     /// Plain HTTP/1.1 and HTTP/2, on a free port, nothing cached.
     pub fn new(mounts: Vec<Mount>) -> Server {
-        Server { mounts, caching: Caching::default(), tls: false, isolated: false, port: 0 }
+        Server { mounts, caching: Caching::default(), tls: false, isolated: false, line: None, port: 0 }
     }
 
     /// Serves one more folder.
@@ -89,6 +91,11 @@ impl Server {
         Server { caching, ..self }
     }
 
+    /// Tells the line that clients come over at `/line.json`, and lets the server's own pages change it.
+    pub fn line(self, line: LineSetting) -> Server {
+        Server { line: Some(line), ..self }
+    }
+
     /// A port rather than any free one.
     pub fn port(self, port: u16) -> Server {
         Server { port, ..self }
@@ -107,6 +114,7 @@ impl Server {
             mounts: self.mounts,
             caching: self.caching,
             isolated: self.isolated,
+            line: self.line,
             faults: Faults::default(),
             log: Log::new(),
         });

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use demo_site::{Line, Relay};
+use demo_site::{Line, LineSetting, Relay};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -93,6 +93,20 @@ async fn a_ping_takes_a_round_trip_and_the_first_one_two() {
         stream.read_u8().await.unwrap();
         assert!(start.elapsed() >= round_trip, "ping: {:?}", start.elapsed());
     }
+}
+
+#[tokio::test]
+async fn a_changed_line_holds_for_open_connections() {
+    let line = LineSetting::from(Line::new(0, 0));
+    let relay = Relay::start(echo().await, line.clone()).await.unwrap();
+    let mut stream = TcpStream::connect(relay.address()).await.unwrap();
+    stream.write_u8(1).await.unwrap();
+    stream.read_u8().await.unwrap();
+    line.set(Line::new(60, 0));
+    let start = Instant::now();
+    stream.write_u8(1).await.unwrap();
+    stream.read_u8().await.unwrap();
+    assert!(start.elapsed() >= Duration::from_millis(60), "{:?}", start.elapsed());
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@
 
 use std::{collections::HashMap, fs, time::Duration};
 
-use demo_site::{Caching, Fault, Mount, Running, Server};
+use demo_site::{Caching, Fault, Line, LineSetting, Mount, Running, Server};
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -108,6 +108,33 @@ async fn caching_is_what_was_asked_for() {
         let server = Server::new(Vec::new()).caching(caching).start().await.unwrap();
         assert_eq!(request(&server, "GET", "/", &[]).await.headers["cache-control"], expected);
     }
+}
+
+#[tokio::test]
+async fn the_line_is_told_and_changed_by_its_own_pages_only() {
+    let line = LineSetting::from(Line::new(200, 20));
+    let server = Server::new(Vec::new()).line(line.clone()).start().await.unwrap();
+    let is = |answer: &Answer, json: &str| {
+        assert_eq!(answer.headers["content-type"], "application/json");
+        assert_eq!((answer.status, String::from_utf8_lossy(&answer.body).as_ref()), (200, json));
+    };
+    is(&request(&server, "GET", "/line.json", &[]).await, r#"{"rtt_ms":200,"down_mbps":20}"#);
+    let own = ["Sec-Fetch-Site: same-origin"];
+    let answer = request(&server, "POST", "/line.json?rtt_ms=40&down_mbps=0", &own).await;
+    is(&answer, r#"{"rtt_ms":40,"down_mbps":0}"#);
+    assert_eq!(line.get(), Line::new(40, 0));
+    for (query, headers, status) in [
+        ("rtt_ms=1&down_mbps=1", &["Sec-Fetch-Site: cross-site"][..], 403),
+        ("rtt_ms=1", &own[..], 400),
+        ("rtt_ms=-1&down_mbps=1", &own[..], 400),
+        ("rtt_ms=10001&down_mbps=1", &own[..], 400),
+    ] {
+        let path = format!("/line.json?{query}");
+        assert_eq!(request(&server, "POST", &path, headers).await.status, status, "{query}");
+    }
+    assert_eq!(line.get(), Line::new(40, 0));
+    let other = Server::new(Vec::new()).start().await.unwrap();
+    assert_eq!(request(&other, "GET", "/line.json", &[]).await.status, 404);
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use demo_site::{Line, Mount, Relay, Running, Server};
+use demo_site::{Line, LineSetting, Mount, Relay, Running, Server};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -51,7 +51,8 @@ impl Site {
 
     /// Starts it at the far end of a line; `Line::new(0, 0)` is no distance at all.
     pub async fn start(self, line: Line) -> Result<LineSite, HarnessError> {
-        let server = self.server.start().await?;
+        let line = LineSetting::from(line);
+        let server = self.server.line(line.clone()).start().await?;
         let relay = Relay::start(server.address(), line).await?;
         Ok(LineSite { server, relay })
     }

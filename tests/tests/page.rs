@@ -67,24 +67,84 @@ async fn a_run_that_fails_says_why() -> Result<(), HarnessError> {
     Ok(())
 }
 
-/// What a visitor sees: one press of the button runs both, and says whether they agree.
+/// Presses the button, and returns what the page says when all strategies have run.
+async fn compare(browser: &Browser) -> Result<String, HarnessError> {
+    let state = "const button = document.querySelector('form button'); \
+                 return button.disabled ? null : document.querySelector('output').value";
+    let ready = async || loop {
+        if let Value::String(status) = browser.execute(state).await? {
+            return Ok::<_, HarnessError>(status);
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    };
+    ready().await?;
+    browser.execute("document.querySelector('form button').click()").await?;
+    ready().await
+}
+
+/// What a visitor sees: one press of the button runs all, and says whether they agree. What it shows is in the table, the
+/// file and the link alike, and the link shows it again.
 #[tokio::test]
-async fn the_page_compares_both() -> Result<(), HarnessError> {
+async fn the_page_compares() -> Result<(), HarnessError> {
     let parts = Parts::find()?;
     let site = Site::new(&parts, "0.27.7")?.start(Line::new(0, 0)).await?;
     let browser = Browser::start(&parts).await?;
     browser.goto(&site.url("/")).await?;
-    browser.execute("document.querySelector('button').click()").await?;
-    let status = loop {
-        let state = "return document.querySelector('button').disabled ? null : document.querySelector('output').value";
-        if let Value::String(status) = browser.execute(state).await? {
-            break status;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    };
+    let status = compare(&browser).await?;
     let page = browser.execute("return document.body.innerText").await?;
-    assert!(status.starts_with("Equal output."), "{status}\n{page}");
-    let shown = browser.execute("return document.querySelector('pre').textContent").await?;
+    assert!(status.starts_with("Equal output. Against eager ("), "{status}\n{page}");
+    assert!(status.contains("; pack took "), "{status}");
+    let shown = browser.execute("return document.querySelector('.output').textContent").await?;
     assert!(shown.as_str().is_some_and(|output| output.contains("south     60    231.0   Grace")), "{page}");
+    let command = browser.execute("return document.querySelector('.command').textContent").await?;
+    let expected = "cargo xtask bench --app pandas --pyodide 0.27.7 --rtt 0 --down 0 \
+                    --strategies eager,ranges,pack --rounds 1";
+    assert_eq!(command, expected);
+
+    let table = "return [...document.querySelectorAll('tbody tr')].map((row) => row.innerText)";
+    let rows = browser.execute(table).await?;
+    let names: Vec<_> = rows.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let names: Vec<_> = names.iter().filter_map(|row| row.split_whitespace().next()).collect();
+    assert_eq!(names, ["eager", "ranges", "pack"]);
+    let json = "return document.querySelector('.json').href";
+    let blob = browser.execute(json).await?;
+    let blob = blob.as_str().unwrap_or_default().to_owned();
+    let read = format!(
+        "const request = new XMLHttpRequest(); request.open('GET', '{blob}', false); request.send(); \
+         return JSON.parse(request.responseText)"
+    );
+    let report = browser.execute(&read).await?;
+    assert_eq!((&report["app"], &report["line"]["rtt_ms"]), (&"pandas".into(), &0.into()));
+    let eager: Run = serde_json::from_value(report["results"][0].clone()).map_err(std::io::Error::other)?;
+    assert_eq!(eager.package_requests, 5);
+    let bars =
+        browser.execute("return document.querySelectorAll('article svg rect.receiving').length").await?;
+    let listed: usize =
+        (0..3).filter_map(|run| Some(report["results"][run]["entries"].as_array()?.len())).sum();
+    assert_eq!(bars, listed);
+
+    let link = browser.execute("return document.querySelector('.permalink').href").await?;
+    browser.goto("about:blank").await?;
+    browser.goto(link.as_str().unwrap_or_default()).await?;
+    while browser.execute("return document.querySelector('form button').disabled").await? == true {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(browser.execute(table).await?, rows);
+    Ok(())
+}
+
+/// A program that nobody has recorded runs as well, eagerly and file by file.
+#[tokio::test]
+async fn the_page_runs_a_program_of_the_visitor() -> Result<(), HarnessError> {
+    let parts = Parts::find()?;
+    let site = Site::new(&parts, "0.27.7")?.start(Line::new(0, 0)).await?;
+    let browser = Browser::start(&parts).await?;
+    let source = "import%20six%0Aprint(six.__name__,%206*7)";
+    let choice = format!("/#app=own&strategies=eager,naive&rounds=1&packages=six&source={source}");
+    browser.goto(&site.url(&choice)).await?;
+    let status = compare(&browser).await?;
+    assert!(status.starts_with("Equal output. Against eager ("), "{status}");
+    let shown = browser.execute("return document.querySelector('.output').textContent").await?;
+    assert_eq!(shown, "six 42");
     Ok(())
 }

@@ -24,7 +24,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         fs::remove_dir_all(&rows)?;
     }
     let ready = build::run(Scope::Everything)?;
-    demo::index(&ready, demo::APP, demo::PYODIDE)?;
+    demo::indexes(&ready, demo::APP, demo::PYODIDE, &["pack".to_owned()])?;
     let cargo = |arguments: &[&str]| {
         let mut command = Command::new("cargo");
         command.current_dir(cache::root()).args(arguments);
