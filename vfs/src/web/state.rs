@@ -15,6 +15,7 @@ use prefetch_index::zip::decode_member;
 
 use super::error::{Cause, Failure};
 use super::host::{Host, Unpacker};
+use crate::blocks::Blocks;
 use crate::cache::{Cache, Sized64};
 use crate::packs::{Packs, Whereabouts, file_id};
 use crate::scheduler::{Found, RequestId, Scheduler};
@@ -32,6 +33,15 @@ impl Sized64 for Decoded {
     fn bytes(&self) -> u64 {
         u64::from(self.0.length())
     }
+}
+
+/// What the cache holds.
+#[derive(PartialEq, Eq, Hash)]
+pub(crate) enum Kept {
+    /// A whole file.
+    File(FileId),
+    /// A block of a large stored member, by its number.
+    Block(MemberId, u64),
 }
 
 /// Counters for `pyodide.wheelfs.stats()`.
@@ -76,7 +86,11 @@ pub(crate) struct State {
     pub(crate) without_ranges: Vec<String>,
     /// Files that came with a pack and nobody has read yet. They are not the cache's to drop: they came to be read.
     unpacked: HashMap<FileId, Decoded>,
-    cache: Cache<FileId, Decoded>,
+    pub(crate) cache: Cache<Kept, Decoded>,
+    /// Large members whose local header was seen where the directory says it is.
+    pub(crate) located: Vec<MemberId>,
+    /// Blocks of large members under way.
+    pub(crate) blocks: Blocks<oneshot::Sender<Outcome>>,
     line: Line,
     waiters: Vec<Waiter>,
     started: Vec<u32>,
@@ -105,6 +119,8 @@ impl State {
             failures: Vec::new(),
             without_ranges: Vec::new(),
             cache: Cache::new(cache_bytes),
+            located: Vec::new(),
+            blocks: Blocks::default(),
             line,
             waiters: Vec::new(),
             started: Vec::new(),
@@ -178,9 +194,9 @@ impl State {
     /// The decoded file, if it is at hand.
     pub(crate) fn cached(&mut self, id: FileId) -> Option<Decoded> {
         if let Some(decoded) = self.unpacked.remove(&id) {
-            self.cache.insert(id, decoded);
+            self.cache.insert(Kept::File(id), decoded);
         }
-        self.cache.get(&id).cloned()
+        self.cache.get(&Kept::File(id)).cloned()
     }
 
     /// The decoded file, if it can be had without the network.
@@ -199,7 +215,7 @@ impl State {
         match self.tree.node(ino) {
             Some(Node::Gone) => true,
             Some(Node::File(id @ FileId::Bytecode(_))) => {
-                let kept = self.unpacked.contains_key(id) || self.cache.contains(id);
+                let kept = self.unpacked.contains_key(id) || self.cache.contains(&Kept::File(*id));
                 !kept
                     && !matches!(
                         self.packs.place(*id),
@@ -215,7 +231,7 @@ impl State {
         let Some(file_id) = self.packed(id).map(file_id) else { return };
         self.stats.members += 1;
         self.stats.decoded_bytes += u64::from(bytes.length());
-        if !self.cache.contains(&file_id) {
+        if !self.cache.contains(&Kept::File(file_id)) {
             self.unpacked.insert(file_id, Decoded(bytes));
         }
         for wake in self.packs.arrived(id) {
@@ -269,7 +285,7 @@ impl State {
         let decoded = Decoded(Uint8Array::from(bytes));
         self.stats.members += 1;
         self.stats.decoded_bytes += bytes.len() as u64;
-        self.cache.insert(FileId::Member(id), decoded.clone());
+        self.cache.insert(Kept::File(FileId::Member(id)), decoded.clone());
         decoded
     }
 
@@ -305,13 +321,18 @@ impl State {
         let until = span.end;
         let request = self.scheduler.demand(id.archive, span);
         self.waiters.push(Waiter { request, until, wake });
+        self.start_groups_reading(id);
+        woken
+    }
+
+    /// Starts the groups that read this member: what they read will be read next.
+    pub(crate) fn start_groups_reading(&mut self, id: MemberId) {
         let reads = |group: &Group| {
             group.reads.iter().any(|read| (read.archive, read.member) == (id.archive, id.member))
         };
         let groups = (0..).zip(&self.index.groups).filter(|(_, group)| reads(group));
         let groups: Vec<u32> = groups.map(|(number, _)| number).collect();
         self.start(&groups);
-        woken
     }
 
     /// Queues what the groups and their parents read and nobody has asked for yet.
@@ -330,7 +351,10 @@ impl State {
             .map(|read| MemberId { archive: read.archive, member: read.member });
         let is_missing = |id: &MemberId| {
             let file = FileId::Member(*id);
-            !self.packs.serves(*id) && !self.cache.contains(&file) && !self.unpacked.contains_key(&file)
+            !self.packs.serves(*id)
+                && !self.is_large(*id)
+                && !self.cache.contains(&Kept::File(file))
+                && !self.unpacked.contains_key(&file)
         };
         let missing = members.filter(is_missing).filter_map(|id| {
             let span = self.member(id)?.span();
