@@ -34,6 +34,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+// The page's module is compiled for size, on a toolchain that is told to allow this (xtask/src/toolchain.rs).
+#![cfg_attr(target_arch = "wasm32", feature(optimize_attribute))]
+
 pub mod order;
 
 pub mod zip;

@@ -1,8 +1,8 @@
 /**
  * Runs Python through wheelfs.
  *
- * node lazy.mjs OPTIONS FILE — OPTIONS: JSON of { package: folder of the npm package, indexURL, wheelfs, packages };
- * FILE: a Python program. Prints { output, version, stats, trace, error } as its last line; `error` is what a program
+ * node lazy.mjs OPTIONS FILE — OPTIONS: JSON of { package: folder of the npm package, indexURL, wheelfs, packages, mount:
+ * URLs of wheels to mount, blocking: run it where no read can suspend }; FILE: a Python program. Prints { output, version, stats, trace, error } as its last line; `error` is what a program
  * sees when `loadPyodide`, `loadPackage` or the run rejects: { name, code, message, url, member }.
  */
 import { readFileSync } from "node:fs";
@@ -10,7 +10,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 
 const [text, file] = process.argv.slice(2);
-const { package: folder, packages = [], ...options } = JSON.parse(text);
+const { package: folder, packages = [], mount = [], blocking, ...options } = JSON.parse(text);
 const { loadPyodide } = await import(pathToFileURL(join(folder, "index.js")).href);
 
 /** @type {string[]} */
@@ -21,8 +21,11 @@ try {
   const pyodide = await loadPyodide({ ...options, stdout: (/** @type {string} */ line) => lines.push(line) });
   result.version = pyodide.version;
   if (packages.length) await pyodide.loadPackage(packages);
+  for (const url of mount) await pyodide.wheelfs.mount(url);
+  const source = readFileSync(file, "utf8");
   try {
-    await pyodide.runPythonAsync(readFileSync(file, "utf8"));
+    if (blocking) pyodide.runPython(source);
+    else await pyodide.runPythonAsync(source);
   } finally {
     result.stats = pyodide.wheelfs.stats();
     result.trace = pyodide.wheelfs.trace();

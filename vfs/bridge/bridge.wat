@@ -17,7 +17,8 @@
 
   ;; What JavaScript answers: null, or a promise that never rejects.
   (import "hook" "open"        (func $missing_for_open  (param i32 i32 i32) (result externref)))
-  (import "hook" "read"        (func $missing_for_read  (param i32) (result externref)))
+  (import "hook" "read"        (func $missing_for_read  (param i32 i32 i32 f64) (result externref)))
+  (import "hook" "mmap"        (func $missing_for_mmap  (param i32) (result externref)))
   (import "hook" "dlopen"      (func $missing_for_dlopen (param i32) (result externref)))
   (import "hook" "dlopenLoad"  (func $dlopen_load (param i32) (result externref)))
   (import "hook" "dlopenSync"  (func $dlopen_sync (param i32)))
@@ -62,16 +63,18 @@
     (call $wait_if_missing (call $missing_for_open (local.get $dirfd) (local.get $path) (local.get $flags)))
     (call $openat (local.get $dirfd) (local.get $path) (local.get $flags) (local.get $varargs)))
 
+  ;; A read is told to the hook as its vectors, their number and where it begins; negative: where the stream is.
   (func (export "fd_read") (param $fd i32) (param i32 i32 i32) (result i32)
-    (call $wait_if_missing (call $missing_for_read (local.get $fd)))
+    (call $wait_if_missing (call $missing_for_read (local.get $fd) (local.get 1) (local.get 2) (f64.const -1)))
     (call $fd_read (local.get $fd) (local.get 1) (local.get 2) (local.get 3)))
 
   (func (export "fd_pread") (type $pread) (param $fd i32) (param i32 i32 i64 i32) (result i32)
-    (call $wait_if_missing (call $missing_for_read (local.get $fd)))
+    (call $wait_if_missing
+      (call $missing_for_read (local.get $fd) (local.get 1) (local.get 2) (f64.convert_i64_s (local.get 3))))
     (call $fd_pread (local.get $fd) (local.get 1) (local.get 2) (local.get 3) (local.get 4)))
 
   (func (export "mmap") (type $mmap) (param i32 i32 i32) (param $fd i32) (param i64 i32 i32) (result i32)
-    (call $wait_if_missing (call $missing_for_read (local.get $fd)))
+    (call $wait_if_missing (call $missing_for_mmap (local.get $fd)))
     (call $mmap (local.get 0) (local.get 1) (local.get 2) (local.get $fd) (local.get 4) (local.get 5) (local.get 6)))
 
   ;; Emscripten reads a library from JavaScript, where nothing can suspend. So its bytes, and those of all it needs, are

@@ -12,6 +12,7 @@
 const EIO = 29, ENOENT = 44;
 /** Emscripten's open flags (musl's, for wasm32). */
 const O_TRUNC = 0o1000, O_DIRECTORY = 0o200000, O_PATH = 0o10000000;
+const O_ACCMODE = 0o3;
 const AT_FDCWD = -100;
 const FOLDER = 0o40777, FILE = 0o100666, EXECUTABLE = 0o100777;
 
@@ -68,19 +69,38 @@ export class Backend {
   missingForOpen(/** @type {number} */ dirfd, /** @type {string} */ path, /** @type {number} */ flags) {
     if (flags & (O_TRUNC | O_DIRECTORY | O_PATH)) return null;
     if (dirfd !== AT_FDCWD && path[0] !== "/") return null;
-    return this.missing(this.find(path));
+    // A part of a large file is brought when it is read. Its beginning now: a failed open names the file, a failed read does not.
+    return this.missing(this.find(path), 0, flags & O_ACCMODE ? Infinity : 1);
   }
 
-  /** Null, or a promise for the bytes that a read of `fd` would have to wait for. */
-  missingForRead(/** @type {number} */ fd) {
+  /**
+   * Null, or a promise for the bytes that a read of `fd` would have to wait for.
+   *
+   * @param {number} fd
+   * @param {Uint32Array} memory The interpreter's.
+   * @param {number} vectors Where in it the read's vectors are: pairs of address and length.
+   * @param {number} count Number of vectors.
+   * @param {number} offset Where in the file; negative: where the stream is.
+   */
+  missingForRead(fd, memory, vectors, count, offset) {
+    const stream = this.#FS.streams[fd];
+    if (!stream?.node?.wheelfs || stream.bytes) return null;
+    const start = offset < 0 ? stream.position : offset;
+    let end = start;
+    for (let i = 0; i < count; i++) end += memory[(vectors >>> 2) + 2 * i + 1];
+    return this.missing(stream.node, start, end);
+  }
+
+  /** The same for a map, which takes the whole file. */
+  missingForMap(/** @type {number} */ fd) {
     return this.missing(this.#FS.streams[fd]?.node);
   }
 
-  /** Null, or a promise that never rejects. */
-  missing(/** @type {any} */ node) {
+  /** Null, or a promise that never rejects, for the bytes from `start` to `end`. */
+  missing(/** @type {any} */ node, start = 0, end = Infinity) {
     const lazy = node?.wheelfs;
     if (!lazy || this.#FS.isDir(node.mode)) return null;
-    return this.#filesystem.missing(lazy.ino) ?? null;
+    return this.#filesystem.missing(lazy.ino, start, end) ?? null;
   }
 
   /** Brings a lazy file's bytes, without returning to the event loop if need be. Throws Emscripten's ErrnoError. */
@@ -181,6 +201,15 @@ export class Backend {
     }
   }
 
+  /** Whether the bytes could be had without the whole file; then they are in `target`. */
+  #readPart(/** @type {any} */ node, /** @type {number} */ position, /** @type {any} */ target) {
+    try {
+      return this.#filesystem.readPart(node.wheelfs.ino, position, target);
+    } catch (error) {
+      throw this.#ioError(error);
+    }
+  }
+
   /** `OSError(EIO)` for Python; what exactly failed goes to the console, and into messages made of the error. */
   #ioError(/** @type {any} */ cause) {
     // Bytecode that is still under way where nothing can wait: Python compiles the source instead.
@@ -272,11 +301,14 @@ export class Backend {
       ) => {
         const node = stream.node;
         if (!node.wheelfs) return memfs.read(stream, buffer, offset, length, position);
-        // Held by the stream, so that a file that is being read stays although the cache drops it.
-        const bytes = (stream.bytes ??= this.#bytes(node));
-        const count = Math.max(0, Math.min(length, bytes.length - position));
+        const count = Math.max(0, Math.min(length, node.usedBytes - position));
         if (count === 0) return 0;
-        buffer.set(bytes.subarray(position, position + count), offset);
+        const target = buffer.subarray(offset, offset + count);
+        if (stream.bytes || !this.#readPart(node, position, target)) {
+          // Held by the stream, so that a file that is being read stays although the cache drops it.
+          stream.bytes ??= this.#bytes(node);
+          target.set(stream.bytes.subarray(position, position + count));
+        }
         this.#observe(stream.path, position, count);
         return count;
       },

@@ -101,7 +101,9 @@ export class Bridge {
     return {
       open: (/** @type {number} */ dirfd, /** @type {number} */ path, /** @type {number} */ flags) =>
         this.#mayWait ? this.backend?.missingForOpen(dirfd, this.module.UTF8ToString(path), flags) ?? null : null,
-      read: (/** @type {number} */ fd) => (this.#mayWait ? this.backend?.missingForRead(fd) ?? null : null),
+      read: (/** @type {number} */ fd, /** @type {number} */ vectors, /** @type {number} */ count, /** @type {number} */ offset) =>
+        this.#mayWait ? this.backend?.missingForRead(fd, this.module.HEAPU32, vectors, count, offset) ?? null : null,
+      mmap: (/** @type {number} */ fd) => (this.#mayWait ? this.backend?.missingForMap(fd) ?? null : null),
       dlopen: (/** @type {number} */ handle) => this.libraries?.prepare(handle, this.#mayWait) ?? null,
       dlopenLoad: (/** @type {number} */ handle) => this.libraries?.load(handle) ?? null,
       dlopenSync: (/** @type {number} */ handle) => this.libraries?.loadBlocking(handle),

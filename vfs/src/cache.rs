@@ -33,6 +33,11 @@ impl<K: Hash + Eq, V: Sized64> Cache<K, V> {
         Self { entries: LruCache::unbounded(), budget, held: 0 }
     }
 
+    /// Bytes that may be held.
+    pub fn budget(&self) -> u64 {
+        self.budget
+    }
+
     /// Bytes held now.
     pub fn held(&self) -> u64 {
         self.held

@@ -1,7 +1,7 @@
 //! The filesystem that runs in the page: every member of every mounted wheel is visible, and its bytes arrive when
 //! Python reads them.
 //!
-//! [`tree`], [`cache`], [`packs`], [`scheduler`] and [`response`] are pure: they know neither browser nor clock and are tested
+//! [`tree`], [`cache`], [`packs`], [`blocks`], [`scheduler`] and [`response`] are pure: they know neither browser nor clock and are tested
 //! natively. `web` is the edge: it performs the scheduler's requests with `fetch`, or with a synchronous request where
 //! nothing can wait, and exports the whole to the JavaScript in `vfs/js`, which makes Emscripten nodes of it.
 //!
@@ -17,6 +17,7 @@
 //! # Ok::<(), vfs::scheduler::SupplyError>(())
 //! ```
 
+pub mod blocks;
 pub mod cache;
 pub mod packs;
 pub mod response;

@@ -1,6 +1,7 @@
 //! The edge to the browser (and Node): requests, synchronous requests, and what JavaScript may call.
 
 mod blocking;
+mod blocks;
 mod error;
 pub mod exports;
 mod host;

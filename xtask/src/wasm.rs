@@ -53,18 +53,23 @@ fn bind(module: &Path, folder: &Path) -> Result<()> {
 fn optimise(places: &Places, folder: &Path) -> Result<()> {
     let module = folder.join("wheelfs_bg.wasm");
     let partial = folder.join("wheelfs_bg.wasm.partial");
-    step::run_quietly(
-        Command::new(&places.node)
-            .arg(places.node_modules.join("binaryen/bin/wasm-opt"))
-            .args(["-Oz", "--strip-debug", "--strip-producers"])
-            // What rustc emits for wasm32-unknown-unknown since 1.82 (LLVM 19's "generic" processor), and nothing that
-            // a browser with JSPI lacks.
-            .args(["--enable-bulk-memory", "--enable-mutable-globals", "--enable-multivalue"])
-            .args(["--enable-nontrapping-float-to-int", "--enable-reference-types", "--enable-sign-ext"])
-            .arg(&module)
-            .arg("--output")
-            .arg(&partial),
-    )?;
-    fs::rename(partial, module)?;
+    // The second round, with functions sorted by how often they are called, makes 0.4 % fewer bytes of brotli.
+    let rounds: [&[&str]; 2] =
+        [&["-Oz", "--strip-debug", "--strip-producers"], &["-Oz", "--reorder-functions", "--reorder-locals"]];
+    for round in rounds {
+        step::run_quietly(
+            Command::new(&places.node)
+                .arg(places.node_modules.join("binaryen/bin/wasm-opt"))
+                .args(round)
+                // What rustc emits for wasm32-unknown-unknown since 1.82 (LLVM 19's "generic" processor), and nothing that
+                // a browser with JSPI lacks.
+                .args(["--enable-bulk-memory", "--enable-mutable-globals", "--enable-multivalue"])
+                .args(["--enable-nontrapping-float-to-int", "--enable-reference-types", "--enable-sign-ext"])
+                .arg(&module)
+                .arg("--output")
+                .arg(&partial),
+        )?;
+        fs::rename(&partial, &module)?;
+    }
     Ok(())
 }

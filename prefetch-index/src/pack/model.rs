@@ -53,6 +53,7 @@ impl Model {
     }
 
     /// A value of `bits` bits, fewer than 32, the highest first.
+    #[cfg_attr(target_arch = "wasm32", optimize(speed))]
     pub(super) fn symbol<S: Side>(&mut self, side: &mut S, bits: u32, context: Context, value: u32) -> u32 {
         let mut decoded = 1;
         let mut left = bits;
@@ -67,6 +68,7 @@ impl Model {
 
     /// Any value, small ones in few decisions: how many bits it has in unary, then those bits. One group holds all that
     /// concerns values below 8.
+    #[cfg_attr(target_arch = "wasm32", optimize(speed))]
     pub(super) fn number<S: Side>(&mut self, side: &mut S, context: Context, value: u32) -> u32 {
         const UNARY: u32 = 11;
         let len = 32 - value.leading_zeros();
@@ -97,6 +99,7 @@ impl Model {
     }
 
     /// Up to four bits, which share half a cache line. `node`: what of the symbol came before.
+    #[cfg_attr(target_arch = "wasm32", optimize(speed))]
     fn group<S: Side>(&mut self, side: &mut S, context: Context, node: u32, bits: u32, value: u32) -> u32 {
         let place = self.place(context, node);
         let mut decoded = 1;
@@ -107,6 +110,7 @@ impl Model {
     }
 
     /// The group where up to 15 decisions find their statistics.
+    #[cfg_attr(target_arch = "wasm32", optimize(speed))]
     fn place(&mut self, context: Context, node: u32) -> usize {
         let salt = (node ^ context.kind.wrapping_mul(0x85EB_CA6B)).wrapping_mul(0x9E37_79B1);
         let hash = (context.of ^ salt).wrapping_mul(0x85EB_CA6B);
@@ -177,6 +181,7 @@ impl Reader {
         self.at > self.input.len()
     }
 
+    #[cfg_attr(target_arch = "wasm32", optimize(speed))]
     fn shift(&mut self) {
         self.code = self.code << 8 | u32::from(self.input.get(self.at).copied().unwrap_or(0));
         self.at += 1;
@@ -186,6 +191,7 @@ impl Reader {
 impl Side for Reader {
     const ENCODES: bool = false;
 
+    #[cfg_attr(target_arch = "wasm32", optimize(speed))]
     fn code(&mut self, p: u32, _bit: bool) -> bool {
         let middle = split(self.low, self.high, p);
         let bit = self.code <= middle;
@@ -250,6 +256,7 @@ impl Side for Writer {
 }
 
 /// The last code that means 1. `p` is between 1 and 65535, so both sides have room.
+#[cfg_attr(target_arch = "wasm32", optimize(speed))]
 fn split(low: u32, high: u32, p: u32) -> u32 {
     let range = high - low;
     low + (range >> 16) * p + (((range & 0xffff) * p) >> 16)

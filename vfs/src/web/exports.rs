@@ -10,6 +10,7 @@ use prefetch_index::plan::Line;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::future_to_promise;
 
+use super::blocks;
 use super::error::Failure;
 use super::host::{Host, Unpacker, WheelfsError};
 use super::loader::{self, obtain_blocking};
@@ -285,19 +286,40 @@ impl Filesystem {
         out
     }
 
-    /// Null when the file's bytes are at hand, or are bytecode that cannot be had; else a promise that resolves once they
-    /// are here, or once it is known why they cannot be ([`failure`](Self::failure) then tells). It never rejects.
-    pub fn missing(&self, ino: Ino) -> Option<Promise> {
+    /// Null when the file's bytes from `start` to `end` are at hand, or are bytecode that cannot be had; else a promise that
+    /// resolves once they are here, or once it is known why they cannot be ([`failure`](Self::failure) then tells). It never
+    /// rejects. Files other than large stored members come whole.
+    pub fn missing(&self, ino: Ino, start: f64, end: f64) -> Option<Promise> {
         let id = self.file(ino)?;
-        {
+        let part = {
             let mut state = self.shared.borrow_mut();
-            if state.at_hand(id).is_some() || state.is_lost(ino) {
+            let part = match id {
+                FileId::Member(id) => {
+                    state.blocks_for(id, &(start as u64..end as u64)).map(|blocks| (id, blocks))
+                }
+                FileId::Bytecode(_) => None,
+            };
+            let is_here = match part.clone() {
+                Some((id, blocks)) => state.has_blocks(id, blocks),
+                None => state.at_hand(id).is_some() || state.is_lost(ino),
+            };
+            if is_here {
                 return None;
             }
-        }
+            part
+        };
         let shared = self.shared.clone();
         Some(future_to_promise(async move {
-            let outcome = loader::obtain(&shared, id).await;
+            let by_blocks = match part {
+                Some((id, wanted)) => Some(blocks::obtain(&shared, id, wanted).await),
+                None => None,
+            };
+            let outcome = match by_blocks {
+                Some(Err(failure)) if !failure.cause.is_about_content() => Err(failure),
+                Some(Ok(())) => Ok(()),
+                // The server sends other bytes than it says: the whole member can be checked.
+                _ => loader::obtain(&shared, id).await.map(drop),
+            };
             let mut state = shared.borrow_mut();
             if let FileId::Member(id) = id {
                 state.failures.retain(|(member, _)| *member != id);
@@ -326,6 +348,22 @@ impl Filesystem {
                 let id = *id;
                 state.at_hand(id).map(|decoded| decoded.0)
             }
+        }
+    }
+
+    /// Copies the bytes from `position` on to `target`, which does not end past the file, fetching what is missing of them
+    /// without returning to the event loop. `false`: the file is not read by parts; see [`bytes`](Self::bytes). Throws a
+    /// `WheelfsError`.
+    #[wasm_bindgen(js_name = readPart)]
+    pub fn read_part(&self, ino: Ino, position: f64, target: &Uint8Array) -> Result<bool, JsValue> {
+        match self.file(ino) {
+            Some(FileId::Member(id)) if self.shared.borrow().is_large(id) => {
+                if let Some(failure) = self.failure(ino) {
+                    return Err(failure.into());
+                }
+                Ok(blocks::read(&self.shared, id, position as u64, target)?)
+            }
+            _ => Ok(false),
         }
     }
 

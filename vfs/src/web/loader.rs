@@ -112,19 +112,34 @@ async fn refetch(shared: &Shared, id: MemberId) -> Result<Decoded, Failure> {
 /// Brings a member that is not at hand without returning to the event loop. A request of it may be under way; that
 /// cannot make progress while the event loop stands still.
 pub(crate) fn obtain_blocking(shared: &Shared, id: MemberId) -> Result<Decoded, Failure> {
+    let span = address(shared, id)?.span;
+    let mut decoded = None;
+    insist_blocking(shared, id, &span, &mut |received| {
+        decoded = Some(take(shared, id, received)?);
+        Ok(())
+    })?;
+    decoded.ok_or_else(|| shared.borrow().failure(id, Cause::Unreadable))
+}
+
+/// Hands `span` of the member's archive, or all of it, to `take`, without returning to the event loop.
+pub(crate) fn insist_blocking(
+    shared: &Shared,
+    id: MemberId,
+    span: &Range<u64>,
+    take: &mut dyn FnMut(Received) -> Result<(), Failure>,
+) -> Result<(), Failure> {
     let at = address(shared, id)?;
-    let attempt = |span: Option<&Range<u64>>| {
+    let mut attempt = |span: Option<&Range<u64>>| {
         shared.borrow_mut().stats.blocking_requests += 1;
         let received = blocking::read(at.host.as_ref(), &at.url, span, Some(at.len));
-        let received = received.map_err(|cause| shared.borrow().failure(id, cause))?;
-        take(shared, id, received)
+        take(received.map_err(|cause| shared.borrow().failure(id, cause))?)
     };
     // A second try answers what passes: a damaged transfer, a server that was busy.
-    let mut outcome = attempt(Some(&at.span));
+    let mut outcome = attempt(Some(span));
     if let Err(Failure { cause, .. }) = &outcome
         && (cause.retries() > 0 || cause.is_about_content())
     {
-        outcome = attempt(Some(&at.span));
+        outcome = attempt(Some(span));
     }
     match outcome {
         Err(Failure { cause, .. })
@@ -141,7 +156,7 @@ pub(crate) fn obtain_blocking(shared: &Shared, id: MemberId) -> Result<Decoded, 
 
 /// Decodes a member from bytes that were fetched outside the scheduler. A whole archive becomes the scheduler's, so that
 /// no other member asks for it again.
-fn take(shared: &Shared, id: MemberId, received: Received) -> Result<Decoded, Failure> {
+pub(crate) fn take(shared: &Shared, id: MemberId, received: Received) -> Result<Decoded, Failure> {
     let mut state = shared.borrow_mut();
     match received {
         Received::Range(bytes) => {
@@ -357,15 +372,15 @@ fn name_member(shared: &Shared, id: MemberId, failure: Failure) -> Failure {
 }
 
 /// Where a member's bytes are.
-struct Address {
+pub(crate) struct Address {
     host: Option<Host>,
-    url: String,
+    pub(crate) url: String,
     span: Range<u64>,
     /// Of the archive.
-    len: u64,
+    pub(crate) len: u64,
 }
 
-fn address(shared: &Shared, id: MemberId) -> Result<Address, Failure> {
+pub(crate) fn address(shared: &Shared, id: MemberId) -> Result<Address, Failure> {
     let state = shared.borrow();
     let archive = state.index.archives.get(id.archive as usize);
     let Some((archive, span)) = archive.zip(state.member(id).map(|member| member.span())) else {

@@ -15,6 +15,7 @@ use prefetch_index::zip::decode_member;
 
 use super::error::{Cause, Failure};
 use super::host::{Host, Unpacker};
+use crate::blocks::Blocks;
 use crate::cache::{Cache, Sized64};
 use crate::packs::{Packs, Whereabouts, file_id};
 use crate::scheduler::{Found, RequestId, Scheduler, Send};
@@ -37,6 +38,15 @@ impl Sized64 for Decoded {
     fn bytes(&self) -> u64 {
         u64::from(self.0.length())
     }
+}
+
+/// What the cache holds.
+#[derive(PartialEq, Eq, Hash)]
+pub(crate) enum Kept {
+    /// A whole file.
+    File(FileId),
+    /// A block of a large stored member, by its number.
+    Block(MemberId, u64),
 }
 
 /// Counters for `pyodide.wheelfs.stats()`.
@@ -81,7 +91,11 @@ pub(crate) struct State {
     pub(crate) without_ranges: Vec<String>,
     /// Files that came with a pack and nobody has read yet. They are not the cache's to drop: they came to be read.
     unpacked: HashMap<FileId, Decoded>,
-    cache: Cache<FileId, Decoded>,
+    pub(crate) cache: Cache<Kept, Decoded>,
+    /// Large members whose local header was seen where the directory says it is.
+    pub(crate) located: Vec<MemberId>,
+    /// Blocks of large members under way.
+    pub(crate) blocks: Blocks<oneshot::Sender<Outcome>>,
     line: Line,
     waiters: Vec<Waiter>,
     started: Vec<u32>,
@@ -110,6 +124,8 @@ impl State {
             failures: Vec::new(),
             without_ranges: Vec::new(),
             cache: Cache::new(cache_bytes),
+            located: Vec::new(),
+            blocks: Blocks::default(),
             line,
             waiters: Vec::new(),
             started: Vec::new(),
@@ -183,9 +199,9 @@ impl State {
     /// The decoded file, if it is at hand.
     pub(crate) fn cached(&mut self, id: FileId) -> Option<Decoded> {
         if let Some(decoded) = self.unpacked.remove(&id) {
-            self.cache.insert(id, decoded);
+            self.cache.insert(Kept::File(id), decoded);
         }
-        self.cache.get(&id).cloned()
+        self.cache.get(&Kept::File(id)).cloned()
     }
 
     /// The decoded file, if it can be had without the network.
@@ -204,7 +220,7 @@ impl State {
         match self.tree.node(ino) {
             Some(Node::Gone) => true,
             Some(Node::File(id @ FileId::Bytecode(_))) => {
-                let kept = self.unpacked.contains_key(id) || self.cache.contains(id);
+                let kept = self.unpacked.contains_key(id) || self.cache.contains(&Kept::File(*id));
                 !kept
                     && !matches!(
                         self.packs.place(*id),
@@ -220,7 +236,7 @@ impl State {
         let Some(file_id) = self.packed(id).map(file_id) else { return };
         self.stats.members += 1;
         self.stats.decoded_bytes += u64::from(bytes.length());
-        if !self.cache.contains(&file_id) {
+        if !self.cache.contains(&Kept::File(file_id)) {
             self.unpacked.insert(file_id, Decoded(bytes));
         }
         for wake in self.packs.arrived(id) {
@@ -274,7 +290,7 @@ impl State {
         let decoded = Decoded(Uint8Array::from(bytes));
         self.stats.members += 1;
         self.stats.decoded_bytes += bytes.len() as u64;
-        self.cache.insert(FileId::Member(id), decoded.clone());
+        self.cache.insert(Kept::File(FileId::Member(id)), decoded.clone());
         decoded
     }
 
@@ -310,13 +326,18 @@ impl State {
         let until = span.end;
         let request = self.scheduler.demand(id.archive, span);
         self.waiters.push(Waiter { request, until, wake });
+        self.start_groups_reading(id);
+        woken
+    }
+
+    /// Starts the groups that read this member: what they read will be read next.
+    pub(crate) fn start_groups_reading(&mut self, id: MemberId) {
         let reads = |group: &Group| {
             group.reads.iter().any(|read| (read.archive, read.member) == (id.archive, id.member))
         };
         let groups = (0..).zip(&self.index.groups).filter(|(_, group)| reads(group));
         let groups: Vec<u32> = groups.map(|(number, _)| number).collect();
         self.start(&groups);
-        woken
     }
 
     /// Queues what the groups and their parents read and nobody has asked for yet.
@@ -335,7 +356,10 @@ impl State {
             .map(|read| MemberId { archive: read.archive, member: read.member });
         let is_missing = |id: &MemberId| {
             let file = FileId::Member(*id);
-            !self.packs.serves(*id) && !self.cache.contains(&file) && !self.unpacked.contains_key(&file)
+            !self.packs.serves(*id)
+                && !self.is_large(*id)
+                && !self.cache.contains(&Kept::File(file))
+                && !self.unpacked.contains_key(&file)
         };
         let missing = members.filter(is_missing).filter_map(|id| {
             let span = self.member(id)?.span();
@@ -348,7 +372,7 @@ impl State {
         self.scheduler.prefetch(&planned, &wants);
     }
 
-    /// Queues every member that is not here, to come when nothing else is to be done.
+    /// Queues every member that is not here, to come when nothing else is to be done. Not those that are read by blocks.
     pub(crate) fn fill(&mut self) {
         for (archive, number) in self.index.archives.iter().zip(0..) {
             let ids = (0..archive.members.len() as u32).map(|member| MemberId { archive: number, member });
@@ -356,10 +380,11 @@ impl State {
                 let file = FileId::Member(*id);
                 let packed = self.packs.place(file).map(|(_, at)| at);
                 matches!(packed, Some(Whereabouts::Coming | Whereabouts::Arrived))
-                    || self.cache.contains(&file)
+                    || self.cache.contains(&Kept::File(file))
                     || self.unpacked.contains_key(&file)
             };
-            let missing = ids.filter(|id| !is_here(id)).filter_map(|id| self.member(id));
+            let missing =
+                ids.filter(|id| !is_here(id) && !self.is_large(*id)).filter_map(|id| self.member(id));
             let spans = missing.filter(|member| member.len > 0).map(Member::span).collect();
             self.scheduler.fill(
                 number,
