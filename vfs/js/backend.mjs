@@ -21,6 +21,7 @@ export class Backend {
   /** @type {any} */ #MEMFS;
   #filesystem;
   #observe;
+  #process;
   /**
    * Counts mounts: a folder that was listed before is completed when it changes. At 0 nothing is shown yet: while
    * Pyodide boots it reads the METADATA of every package it finds, and nothing can wait then.
@@ -33,12 +34,14 @@ export class Backend {
    * @param {any} FS Emscripten's.
    * @param {Filesystem} filesystem
    * @param {(path: string, offset: number, length: number) => void} observe Told of every read of a lazy file.
+   * @param {{ interpreter: any }} process Holds the exports of Pyodide's module once it runs.
    */
-  constructor(FS, filesystem, observe) {
+  constructor(FS, filesystem, observe, process) {
     this.#FS = FS;
     this.#MEMFS = FS.filesystems.MEMFS;
     this.#filesystem = filesystem;
     this.#observe = observe;
+    this.#process = process;
     const memfs = this.#MEMFS;
     const folder = memfs.createNode(null, "/", FOLDER, 0);
     const file = memfs.createNode(null, "/", FILE, 0);
@@ -194,19 +197,31 @@ export class Backend {
 
   /** The bytes of a lazy file; without returning to the event loop if they are not here. */
   #bytes(/** @type {any} */ node) {
-    try {
-      return this.#filesystem.bytes(node.wheelfs.ino) ?? this.#filesystem.bytesBlocking(node.wheelfs.ino);
-    } catch (error) {
-      throw this.#ioError(error);
-    }
+    const { ino } = node.wheelfs;
+    return this.#filesystem.bytes(ino) ?? this.#block(() => this.#filesystem.bytesBlocking(ino));
   }
 
   /** Whether the bytes could be had without the whole file; then they are in `target`. */
   #readPart(/** @type {any} */ node, /** @type {number} */ position, /** @type {any} */ target) {
+    return this.#block(() => this.#filesystem.readPart(node.wheelfs.ino, position, target));
+  }
+
+  /**
+   * Does what may send a synchronous request. With the GIL, which Python lets go of around a read: WebKit's workers run
+   * other tasks meanwhile, and the finalisers of Pyodide's proxies among them fail without it.
+   *
+   * @template T
+   * @param {() => T} read
+   */
+  #block(read) {
+    const { PyGILState_Ensure, PyGILState_Release } = this.#process.interpreter;
+    const state = PyGILState_Ensure();
     try {
-      return this.#filesystem.readPart(node.wheelfs.ino, position, target);
+      return read();
     } catch (error) {
       throw this.#ioError(error);
+    } finally {
+      PyGILState_Release(state);
     }
   }
 

@@ -25,6 +25,7 @@ export const canSuspend = "Suspending" in WebAssembly;
 /** One interpreter's bridge. */
 export class Bridge {
   /** Set once Emscripten's module object exists. @type {any} */ module;
+  /** Exports of Pyodide's main module, once it is there. @type {any} */ interpreter;
   /** Set by `fsInit`. @type {Backend | undefined} */ backend;
   /** Set once Python runs: nothing waits during boot. */
   live = false;
@@ -47,6 +48,7 @@ export class Bridge {
     settings.instantiateWasm = (/** @type {any} */ imports, /** @type {any} */ done) => {
       const connect = canSuspend ? this.#interpose(imports) : this.#interposeLibraries(imports);
       return instantiate(imports, (/** @type {WebAssembly.Instance} */ instance, /** @type {any} */ module) => {
+        this.interpreter = instance.exports;
         connect(instance.exports);
         done(instance, module);
       });
