@@ -139,7 +139,8 @@ async function run() {
   const lines = [];
   const options = { indexURL, stdout: (/** @type {string} */ line) => lines.push(line) };
   const clock = { untimed: 0 };
-  const now = () => performance.now() - clock.untimed;
+  // Whole milliseconds, so that table, file and link show the same.
+  const now = () => Math.round(performance.now() - clock.untimed);
   let boot = 0;
   const pyodide = await start(packages, app, options, () => (boot = now()), clock);
   const loaded = now();
