@@ -67,19 +67,23 @@ async fn a_run_that_fails_says_why() -> Result<(), HarnessError> {
     Ok(())
 }
 
-/// Presses the button, and returns what the page says when all strategies have run.
-async fn compare(browser: &Browser) -> Result<String, HarnessError> {
+/// What the page says once its button can be pressed.
+async fn ready(browser: &Browser) -> Result<String, HarnessError> {
     let state = "const button = document.querySelector('form button'); \
                  return button.disabled ? null : document.querySelector('output').value";
-    let ready = async || loop {
+    loop {
         if let Value::String(status) = browser.execute(state).await? {
-            return Ok::<_, HarnessError>(status);
+            return Ok(status);
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
-    };
-    ready().await?;
+    }
+}
+
+/// Presses the button, and returns what the page says when all strategies have run.
+async fn compare(browser: &Browser) -> Result<String, HarnessError> {
+    ready(browser).await?;
     browser.execute("document.querySelector('form button').click()").await?;
-    ready().await
+    ready(browser).await
 }
 
 /// What a visitor sees: one press of the button runs all, and says whether they agree. What it shows is in the table, the
@@ -126,9 +130,7 @@ async fn the_page_compares() -> Result<(), HarnessError> {
     let link = browser.execute("return document.querySelector('.permalink').href").await?;
     browser.goto("about:blank").await?;
     browser.goto(link.as_str().unwrap_or_default()).await?;
-    while browser.execute("return document.querySelector('form button').disabled").await? == true {
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    ready(&browser).await?;
     assert_eq!(browser.execute(table).await?, rows);
     Ok(())
 }

@@ -2,8 +2,9 @@
 //!
 //! The scheduler is told what Python waits for ([`Scheduler::demand`]) and what it will want ([`Scheduler::prefetch`]),
 //! says which request to send next ([`Scheduler::next_to_send`]), and is handed the bytes as they arrive. It knows
-//! neither clock nor network. What nobody is known to want ([`Scheduler::fill`]) comes when nothing else is to be done. Its promises: a byte is asked for once however many readers want it; a read that Python
-//! waits for is sent at once, past every queued prefetch; bytes are usable while their request is still running.
+//! neither clock nor network. What nobody is known to want ([`Scheduler::fill`]) comes when nothing else is to be done.
+//! Its promises: a byte is asked for once however many readers want it; a read that Python waits for is sent at once, past
+//! every queued prefetch; bytes are usable while their request is still running.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::ops::Range;

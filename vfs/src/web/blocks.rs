@@ -83,7 +83,9 @@ impl State {
         if run.start == 0 {
             let header = member.locate(bytes)? - member.header_offset;
             content = bytes.get(header as usize..).unwrap_or_default();
-            self.located.push(id);
+            if !self.located.contains(&id) {
+                self.located.push(id);
+            }
         }
         let end = bytes_of(run, member.len).end;
         // The last first: should the cache be too small for all, the first is what is read next.

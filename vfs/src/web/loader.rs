@@ -325,16 +325,14 @@ async fn transfer(shared: &Shared, send: &Send, whole: bool) -> Result<(), Stop>
                 become_whole(shared, send, len)?;
             }
             while let Some(chunk) = transport::next_chunk(&reader).await? {
-                let supplied = supply(shared, send.id, &chunk.to_vec());
-                let paused = supplied.is_ok() && shared.borrow_mut().pause(send.id);
-                if paused || supplied.is_err() {
-                    // Nobody wants the rest, or not now; not waiting for the cancellation.
-                    let _ = reader.cancel();
-                }
-                supplied?;
-                if paused {
-                    return Err(Stop::Paused);
-                }
+                let stop = match supply(shared, send.id, &chunk.to_vec()) {
+                    Err(error) => error.into(),
+                    Ok(()) if shared.borrow_mut().pause(send.id) => Stop::Paused,
+                    Ok(()) => continue,
+                };
+                // Nobody wants the rest, or not now; not waiting for the cancellation.
+                let _ = reader.cancel();
+                return Err(stop);
             }
         }
     }

@@ -204,6 +204,11 @@ impl State {
         self.cache.get(&Kept::File(id)).cloned()
     }
 
+    /// Whether the decoded file is held.
+    fn is_kept(&self, id: FileId) -> bool {
+        self.unpacked.contains_key(&id) || self.cache.contains(&Kept::File(id))
+    }
+
     /// The decoded file, if it can be had without the network.
     pub(crate) fn at_hand(&mut self, id: FileId) -> Option<Decoded> {
         self.cached(id).or_else(|| match id {
@@ -220,8 +225,7 @@ impl State {
         match self.tree.node(ino) {
             Some(Node::Gone) => true,
             Some(Node::File(id @ FileId::Bytecode(_))) => {
-                let kept = self.unpacked.contains_key(id) || self.cache.contains(&Kept::File(*id));
-                !kept
+                !self.is_kept(*id)
                     && !matches!(
                         self.packs.place(*id),
                         Some((_, Whereabouts::Unopened | Whereabouts::Coming))
@@ -356,10 +360,7 @@ impl State {
             .map(|read| MemberId { archive: read.archive, member: read.member });
         let is_missing = |id: &MemberId| {
             let file = FileId::Member(*id);
-            !self.packs.serves(*id)
-                && !self.is_large(*id)
-                && !self.cache.contains(&Kept::File(file))
-                && !self.unpacked.contains_key(&file)
+            !self.packs.serves(*id) && !self.is_large(*id) && !self.is_kept(file)
         };
         let missing = members.filter(is_missing).filter_map(|id| {
             let span = self.member(id)?.span();
@@ -379,9 +380,7 @@ impl State {
             let is_here = |id: &MemberId| {
                 let file = FileId::Member(*id);
                 let packed = self.packs.place(file).map(|(_, at)| at);
-                matches!(packed, Some(Whereabouts::Coming | Whereabouts::Arrived))
-                    || self.cache.contains(&Kept::File(file))
-                    || self.unpacked.contains_key(&file)
+                matches!(packed, Some(Whereabouts::Coming | Whereabouts::Arrived)) || self.is_kept(file)
             };
             let missing =
                 ids.filter(|id| !is_here(id) && !self.is_large(*id)).filter_map(|id| self.member(id));

@@ -89,8 +89,8 @@ const SEVERAL_LINES: u32 = 5;
 struct Places {
     operands: Operands,
     line: i32,
-    /// The last four: how they were coded, and in the two low bits whether the guess was right.
-    kinds: u32,
+    /// How the last was coded, and in the two low bits whether the guess was right.
+    last: u32,
     /// The last instruction.
     before: u32,
 }
@@ -120,10 +120,9 @@ impl Places {
         let guess = self.operands.guess(instruction.operation, instruction.argument, widths);
         let op = u32::from(instruction.number);
         let before = std::mem::replace(&mut self.before, op);
-        let kinds = self.kinds;
-        let of = op | before << 8 | (kinds & 255) << 16;
+        let of = op | before << 8 | self.last << 16;
         let kind = coder.number(symbol::PLACE + op, of, kind);
-        self.kinds = kinds << 8 | kind << 2;
+        self.last = kind << 2;
         let place = match kind {
             SAME => None,
             NOWHERE => Some(Place::Nowhere),
@@ -179,7 +178,7 @@ impl Places {
         let guessed_end = guess.end(start);
         let off_end = coder.signed(symbol::END + kind, of, span.end.wrapping_sub(guessed_end));
         let end = guessed_end.wrapping_add(off_end);
-        self.kinds |= u32::from(off == 0) + 2 * u32::from(off_end == 0);
+        self.last |= u32::from(off == 0) + 2 * u32::from(off_end == 0);
         if !(0..MAX).contains(&start) || !(0..MAX).contains(&end) {
             return Err(Unfit);
         }
