@@ -37,7 +37,7 @@ export function entriesOf(performance, from = 0) {
  * @returns {Kind}
  */
 function kindOf(path) {
-  if (/\.(whl|zip|pack)$/.test(path) && !path.endsWith("/python_stdlib.zip")) return "package";
+  if (/\.(whl|zip|pack)$/.test(path) && !/\/(python_stdlib\.\w+|empty\.zip)$/.test(path)) return "package";
   return /\/wheelfs\/|\.idx$/.test(path) ? "wheelfs" : "runtime";
 }
 

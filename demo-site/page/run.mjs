@@ -85,10 +85,10 @@ const strategies = {
     return pyodide;
   },
 
-  /** Lazy with an access-order index over the unmodified wheels. */
+  /** Lazy with an access-order index over the unmodified wheels; the standard library as a pack of what is used. */
   ranges: (packages, app, options, booted) => lazy(`index/${app}/wheelfs.idx`, options, booted),
 
-  /** The same, what the app reads packed, Python compiled, and the standard library cut to what is used. */
+  /** The same, what the app reads packed and Python compiled. */
   pack: (packages, app, options, booted) => lazy(`index/${app}/pack/wheelfs.idx`, options, booted),
 
   /** The same without docstrings and columns. */
@@ -96,16 +96,22 @@ const strategies = {
 
   /** No line and no filesystem: what the processor needs when every byte is here, compiled Python in memory. */
   async memfs(packages, app, options, booted, clock) {
-    const blob = async (/** @type {string} */ url) => (await fetch(url)).blob();
-    const [zip, stdlib] = await Promise.all([blob(`index/${app}/memfs.zip`), blob(`index/${app}/pack/python_stdlib.zip`)]);
-    const bytes = await zip.arrayBuffer();
+    const answers = await Promise.all(["json", "bin"].map((type) => fetch(`index/${app}/memfs.${type}`)));
+    /** @type {[string, number][]} */ const files = await answers[0]?.json();
+    const bytes = new Uint8Array(await /** @type {Response} */ (answers[1]).arrayBuffer());
     clock.untimed = performance.now();
+    const fsInit = (/** @type {any} */ FS) => {
+      const writing = performance.now();
+      let end = 0;
+      for (const [path, length] of files) {
+        FS.mkdirTree(path.replace(/[/][^/]*$/, ""));
+        FS.writeFile(path, bytes.subarray(end, (end += length)));
+      }
+      clock.untimed += performance.now() - writing;
+    };
     const loadPyodide = await loader("pyodide/pyodide.mjs");
-    const pyodide = await loadPyodide({ ...options, stdLibURL: URL.createObjectURL(stdlib) });
+    const pyodide = await loadPyodide({ ...options, fsInit, stdLibURL: beside(`index/${app}/pack/empty.zip`) });
     booted();
-    const unpacking = performance.now();
-    pyodide.unpackArchive(bytes, "zip", { extractDir: "/" });
-    clock.untimed += performance.now() - unpacking;
     return pyodide;
   },
 };

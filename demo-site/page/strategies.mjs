@@ -31,13 +31,13 @@ export const strategies = {
   },
   ranges: {
     title: "Files ahead of their reads",
-    what: "wheelfs with an index, over the unmodified wheels.",
+    what: "wheelfs with an index, over the unmodified wheels; of the standard library, what is used, compiled.",
     needs: "wheelfs.idx",
     checked: true,
   },
   pack: {
     title: "The same, packed",
-    what: "wheelfs with packs of compiled Python, and a standard library of what is used.",
+    what: "wheelfs with packs: what is read as one compressed stream, Python compiled.",
     needs: "pack/wheelfs.idx",
     checked: true,
   },
@@ -49,7 +49,7 @@ export const strategies = {
   memfs: {
     title: "The processor alone",
     what: "No line and no wheelfs: compiled Python in memory. No page can be faster on this machine.",
-    needs: "memfs.zip",
+    needs: "memfs.bin",
     unshaped: true,
   },
 };

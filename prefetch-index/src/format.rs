@@ -7,7 +7,7 @@
 //! | 12 | 8 | payload length: the rest of the file |
 //! | 20 | 8 | length of the payload once inflated |
 //! | 28 | 4 | CRC-32 of everything after it |
-//! | 32 | 4 | flags: 1, a hot standard library lies beside the index as `python_stdlib.zip` |
+//! | 32 | 4 | flags: 1, Pyodide boots from the index ([`Index::boot`]), and `empty.zip` lies beside it |
 //!
 //! The flags stand in the header because a page has to know them before it has the module that decodes the rest.
 //! The payload is compressed here rather than by the server because static hosts do not compress an unknown file type.
@@ -15,16 +15,16 @@
 use bincode::config::{Configuration, Limit, LittleEndian, Varint};
 use thiserror::Error;
 
-use crate::index::{Index, IndexError, Install};
+use crate::index::{Index, IndexError};
 use crate::zip;
 
 /// The version this build writes, and the only one it reads.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 const MAGIC: &[u8; 8] = b"WHLFIDX\0";
 const HEADER_LEN: usize = 36;
 /// See the table above.
-const HOT_STANDARD_LIBRARY: u32 = 1;
+const BOOTS: u32 = 1;
 /// An index takes some 60 bytes a member before compression; this allows for half a million members.
 const MAX_LEN: usize = 64 << 20;
 
@@ -95,8 +95,7 @@ pub fn encode(index: &Index) -> Result<Vec<u8>, FormatError> {
     file.extend(VERSION.to_le_bytes());
     file.extend((payload.len() as u64).to_le_bytes());
     file.extend((plain.len() as u64).to_le_bytes());
-    let hot = index.archives.iter().any(|archive| archive.install == Install::StandardLibrary);
-    let rest = [(u32::from(hot) * HOT_STANDARD_LIBRARY).to_le_bytes().as_slice(), &payload].concat();
+    let rest = [(u32::from(index.boot.is_some()) * BOOTS).to_le_bytes().as_slice(), &payload].concat();
     file.extend(crc32fast::hash(&rest).to_le_bytes());
     file.extend(rest);
     Ok(file)

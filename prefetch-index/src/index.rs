@@ -29,6 +29,9 @@ pub struct Index {
     pub entries: Vec<EntryPoint>,
     /// The groups' files once more, compressed together; empty when the index was built without packs.
     pub packs: Vec<Pack>,
+    /// Position in [`Index::groups`] of what Pyodide's start reads of the standard library, in place of its own archive:
+    /// all of it has to be at hand before Python starts. `None`: Pyodide boots from its own.
+    pub boot: Option<u32>,
 }
 
 /// One wheel, or one zip of shared libraries.
@@ -349,6 +352,9 @@ impl Index {
             if let Some(&pack) = group.packs.iter().find(|pack| **pack as usize >= self.packs.len()) {
                 return Err(IndexError::GroupPack { group: number, pack });
             }
+        }
+        if let Some(group) = self.boot.filter(|group| *group as usize >= self.groups.len()) {
+            return Err(IndexError::BootGroup { group });
         }
         for (entry, number) in self.entries.iter().zip(0..) {
             if let Some(&group) = entry.groups.iter().find(|&&group| group as usize >= self.groups.len()) {

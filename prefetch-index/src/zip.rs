@@ -19,7 +19,7 @@ mod decode;
 
 pub(crate) use bytes::{u32_at, u64_at};
 pub use central::{CentralDirectory, Entry, EntryKind, Method};
-pub use decode::{DecodeError, InflateStream, decode_member};
+pub use decode::{DecodeError, MemberStream, decode_member};
 pub(crate) use decode::{inflate_exactly, is_plausible};
 pub use eocd::CentralDirectoryReader;
 pub use error::{NameProblem, ZipError};

@@ -2,9 +2,13 @@
 
 use std::{
     ffi::OsStr,
+    fs,
     path::{Path, PathBuf},
     process::Command,
+    time::UNIX_EPOCH,
 };
+
+use sha2::{Digest, Sha256};
 
 use crate::{HarnessError, Parts};
 
@@ -29,11 +33,12 @@ impl Recorder {
 
     /// Records `app` (a path in the clone); returns its trace in `folder`.
     pub fn record(&self, app: &str, folder: &Path) -> Result<PathBuf, HarnessError> {
-        std::fs::create_dir_all(folder)?;
         let app = Parts::root().join(app);
-        let trace = folder.join(app.file_stem().unwrap_or_default()).with_extension("trace");
-        self.run("record", &["-o".as_ref(), trace.as_ref(), app.as_ref()])?;
-        Ok(trace)
+        let name = Path::new(app.file_stem().unwrap_or_default()).with_extension("trace");
+        self.made("record", &[&app], &[], folder, |made| {
+            self.run("record", &["-o".as_ref(), made.join(&name).as_ref(), app.as_ref()])
+        })?;
+        Ok(folder.join(name))
     }
 
     /// Builds the index of these traces in `folder`; returns the index.
@@ -52,9 +57,54 @@ impl Recorder {
         for trace in traces {
             arguments.extend(["--trace".as_ref(), trace.as_os_str()]);
         }
-        arguments.extend(["-o".as_ref(), folder.as_os_str()]);
-        self.run("build", &arguments)?;
+        self.made("build", traces, options, folder, |made| {
+            self.run("build", &[&arguments[..], &["-o".as_ref(), made.as_os_str()]].concat())
+        })?;
         Ok(folder.join("wheelfs.idx"))
+    }
+
+    /// Copies what `make` makes of the inputs into `folder`. Made once: what comes of the same inputs by the same program is
+    /// the same, and a pack of pandas takes half a minute.
+    fn made(
+        &self,
+        command: &str,
+        inputs: &[&Path],
+        options: &[&str],
+        folder: &Path,
+        make: impl FnOnce(&Path) -> Result<(), HarnessError>,
+    ) -> Result<(), HarnessError> {
+        let mut digest = Sha256::new();
+        digest.update([command, &self.version, &options.join(" ")].join("\n"));
+        for program in
+            [self.parts.prefetch_index()?, self.parts.pyodide(&self.version)?.join("pyodide-lock.json")]
+        {
+            let metadata = fs::metadata(&program)?;
+            let modified = metadata.modified()?.duration_since(UNIX_EPOCH).map_err(std::io::Error::other)?;
+            digest.update(format!("{} {}", modified.as_nanos(), metadata.len()));
+        }
+        for input in inputs {
+            // The name becomes the entry point's.
+            digest.update(input.file_name().unwrap_or_default().as_encoded_bytes());
+            digest.update(fs::read(input)?);
+        }
+        let key: String = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        let kept = Parts::root().join("target/test-index/made");
+        fs::create_dir_all(&kept)?;
+        let made = kept.join(key);
+        if !made.exists() {
+            let fresh = tempfile::tempdir_in(&kept)?;
+            make(fresh.path())?;
+            // Another test may have made it meanwhile.
+            if fs::rename(fresh.path(), &made).is_err() && !made.exists() {
+                return Err(HarnessError::Missing(made));
+            }
+        }
+        fs::create_dir_all(folder)?;
+        for entry in fs::read_dir(&made)? {
+            let entry = entry?;
+            fs::copy(entry.path(), folder.join(entry.file_name()))?;
+        }
+        Ok(())
     }
 
     fn run(&self, command: &str, arguments: &[&OsStr]) -> Result<(), HarnessError> {

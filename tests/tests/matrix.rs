@@ -1,7 +1,7 @@
 //! Every engine, on the page and in a worker, on every Pyodide: the same program prints the same, by whatever path.
 //!
-//! Leaves what happened as rows of a Markdown table in `target/matrix/`; `cargo xtask test --matrix` makes README.md's
-//! table of them.
+//! `cargo xtask test --matrix` runs every row, and makes README.md's table of what they leave in `target/matrix/`. Without it
+//! some are left out: every engine runs with and without an index, on the page and in a worker; each Pyodide in some engine.
 
 use std::{collections::HashMap, fs};
 
@@ -60,6 +60,16 @@ const CONTEXTS: [Context; 4] = [
     Context { name: "worker, isolated", query: "&worker", isolated: true },
 ];
 
+/// Whether a short run has this row. `number`: the program's.
+fn is_in_every_run(engine: Engine, number: usize, context: Context) -> bool {
+    let in_worker = !context.query.is_empty();
+    match number {
+        0 => true,
+        1 => context.isolated && in_worker,
+        number => number - 2 == engine as usize % 3 && in_worker == (engine as usize % 2 == 0),
+    }
+}
+
 async fn site(parts: &Parts, pyodide: &str, isolated: bool) -> Result<LineSite, HarnessError> {
     let root = Parts::root();
     let site = Site::new(parts, pyodide)?
@@ -93,10 +103,14 @@ async fn the_same_program_everywhere(engine: Engine) -> Result<(), HarnessError>
     let parts = Parts::find()?;
     let browser = Browser::of(&parts, engine).await?;
     let mut rows = String::new();
-    for program in &PROGRAMS {
+    let all_rows = std::env::var_os("WHEELFS_MATRIX").is_some();
+    for (number, program) in PROGRAMS.iter().enumerate() {
         for context in CONTEXTS {
             // Isolation changes nothing that depends on Pyodide's version.
             if context.isolated && !program.app.starts_with("frame") {
+                continue;
+            }
+            if !all_rows && !is_in_every_run(engine, number, context) {
                 continue;
             }
             let site = site(&parts, program.pyodide, context.isolated).await?;

@@ -16,6 +16,9 @@ use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use wheelfs_tests::{HarnessError, LineSite, Node, Parts, Recorder, Site};
 
+/// What Pyodide boots from.
+const STDLIB: &str = "python_stdlib.pack";
+
 #[derive(Debug, Deserialize)]
 struct Lazy {
     output: String,
@@ -79,16 +82,9 @@ impl Packs {
         wheelfs["baseUrl"] = site.url("/pyodide/").into();
         let options = json!({
             "package": self.parts.package()?, "indexURL": self.parts.pyodide(self.version)?, "wheelfs": wheelfs,
-            // Node's Pyodide reads the standard library from a file only.
-            "stdLibURL": self.standard_library()?,
         });
         let app = Parts::root().join(app);
         self.node.run(script, &[options.to_string().as_ref(), app.as_os_str()]).await
-    }
-
-    fn standard_library(&self) -> Result<PathBuf, HarnessError> {
-        let hot = self.folder.join("python_stdlib.zip");
-        Ok(if hot.exists() { hot } else { self.parts.pyodide(self.version)?.join("python_stdlib.zip") })
     }
 
     fn index(&self) -> Result<Index, HarnessError> {
@@ -103,10 +99,12 @@ impl Packs {
     }
 }
 
-/// Requests for wheels and for packs.
+/// Requests for wheels and for their packs.
 fn requests(site: &LineSite) -> (Vec<Entry>, Vec<Entry>) {
     let log = site.server.log().take().into_iter().filter(|entry| entry.method == "GET");
-    let of_package = log.filter(|entry| entry.path.ends_with(".whl") || entry.path.ends_with(".pack"));
+    let of_package = log.filter(|entry| {
+        entry.path.ends_with(".whl") || entry.path.ends_with(".pack") && !entry.path.ends_with(STDLIB)
+    });
     of_package.partition(|entry| entry.path.ends_with(".whl"))
 }
 
@@ -131,7 +129,7 @@ async fn pandas_comes_as_one_pack_and_a_traceback_fetches_its_sources() -> Resul
     assert_eq!((wheels.len(), packed.len()), (0, 1), "{wheels:?}");
     assert!(bytes(&packed) <= 4_900_000, "{} bytes", bytes(&packed));
 
-    // A hot standard library names its modules by the folder where their sources are shown: not the archive's paths.
+    // The standard library's modules lie in a folder, Pyodide's own in an archive.
     let eager = packs.eager("pandas", "tests/apps/traceback.py").await?;
     let lazy = packs.lazy(&site, None, "tests/apps/traceback.py").await?;
     assert_eq!((lazy.error, &lazy.output), (None, &eager));
@@ -202,7 +200,7 @@ async fn every_module_of_the_standard_library_still_imports() -> Result<(), Harn
     {
         let packs = Packs::build(version, "stdlib", &[app], &["--stdlib", "--quick"])?;
         let whole = len(&packs.parts.pyodide(version)?.join("python_stdlib.zip"))?;
-        assert!(len(&packs.folder.join("python_stdlib.zip"))? < whole * 7 / 10);
+        assert!(len(&packs.folder.join(STDLIB))? < whole * 7 / 20);
         let site = packs.site().await?;
         let lazy = packs.lazy(&site, None, "tests/apps/stdlib.py").await?;
         assert_eq!((lazy.error, lazy.output), (None, packs.eager(packages, "tests/apps/stdlib.py").await?));
@@ -239,6 +237,37 @@ async fn a_pack_that_cannot_be_used_leaves_the_wheels() -> Result<(), HarnessErr
     let lazy = packs.lazy(&site, None, app).await?;
     assert_eq!((lazy.error, lazy.output.as_str()), (None, "1.16.0"));
     assert!(!requests(&site).0.is_empty());
+    Ok(())
+}
+
+/// What is needed of Pyodide's own archive is read instead, before Python starts.
+#[tokio::test]
+async fn a_standard_library_that_cannot_be_used_leaves_pyodides_own() -> Result<(), HarnessError> {
+    let app = "tests/apps/tiny.py";
+    let packs = Packs::build("0.27.7", "spoilt-stdlib", &[app], &["--stdlib", "--quick"])?;
+    let good = fs::read(packs.folder.join(STDLIB))?;
+    let damaged = [&good[..good.len() / 2], b"?", &good[good.len() / 2 + 1..]].concat();
+    let cases: [(&str, Option<&[u8]>, bool); 4] = [
+        ("good", Some(&good), true),
+        ("cut short", Some(&good[..good.len() / 2]), false),
+        ("damaged", Some(&damaged), false),
+        ("missing", None, false),
+    ];
+    let mut whole = 0.0;
+    for (what, content, used) in cases {
+        match content {
+            Some(bytes) => fs::write(packs.folder.join(STDLIB), bytes)?,
+            None => fs::remove_file(packs.folder.join(STDLIB))?,
+        }
+        let site = packs.site().await?;
+        let lazy = packs.lazy(&site, None, app).await?;
+        assert_eq!((lazy.error, lazy.output.as_str()), (None, "1.16.0"), "{what}");
+        assert_eq!(lazy.stats["blockingRequests"], 0.0, "{what}");
+        if used {
+            whole = lazy.stats["requests"];
+        }
+        assert_eq!(lazy.stats["requests"] == whole, used, "{what}: {:?}", lazy.stats);
+    }
     Ok(())
 }
 

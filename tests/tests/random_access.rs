@@ -134,6 +134,35 @@ async fn three_places_of_200_mb_move_three_mb_at_most() -> Result<(), HarnessErr
     Ok(())
 }
 
+/// A member that has to be inflated comes whole, and only JavaScript's memory ever holds it decoded.
+#[tokio::test]
+async fn a_deflated_member_of_50_mb_is_never_there_twice() -> Result<(), HarnessError> {
+    const LEN: u64 = 50 * MB;
+    let setting = Setting::new(SMALL).await?;
+    let mut wheel = ZipWriter::new(fs::File::create(setting.folder.path().join(WHEEL))?);
+    let deflated = SimpleFileOptions::default().compression_level(Some(1));
+    wheel.start_file("large/data.bin", deflated).map_err(std::io::Error::from)?;
+    // Half of it is noise, so that it deflates to a good deal.
+    let data: Vec<u8> = content(0..LEN).iter().map(|byte| byte & 0x0f).collect();
+    wheel.write_all(&data)?;
+    wheel.finish().map_err(std::io::Error::from)?;
+    let compressed = fs::metadata(setting.folder.path().join(WHEEL))?.len();
+    let lazy = setting.node(setting.with_index()?, "random_access.py").await?;
+    let places = [LEN / 3, LEN / 2 + 5, LEN - 100_000].map(|start| {
+        let hex: String = Sha256::digest(&data[start as usize..start as usize + 100_000])
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        format!("seek {start} 100000 {hex}")
+    });
+    assert_eq!((lazy.error, lazy.output), (None, places.join("\n")));
+    assert_eq!((lazy.stats["requests"], lazy.stats["decodedBytes"]), (1.0, LEN as f64));
+    println!("{compressed} bytes compressed, {} bytes of the module's memory", lazy.stats["moduleBytes"]);
+    assert!(lazy.stats["moduleBytes"] < compressed as f64 * 1.2 + 3e6, "{:?}", lazy.stats);
+    assert_eq!(lazy.stats["waitingBytes"], 0.0, "its compressed bytes are let go of");
+    Ok(())
+}
+
 #[tokio::test]
 async fn every_other_way_to_read() -> Result<(), HarnessError> {
     let setting = Setting::new(LEN).await?;

@@ -14,6 +14,8 @@ const EIO = 29, ENOENT = 44;
 const O_TRUNC = 0o1000, O_DIRECTORY = 0o200000, O_PATH = 0o10000000;
 const O_ACCMODE = 0o3;
 const AT_FDCWD = -100;
+/** Generation of a folder before its first use. */
+const NEVER_FILLED = -1;
 const FOLDER = 0o40777, FILE = 0o100666, EXECUTABLE = 0o100777;
 
 export class Backend {
@@ -23,8 +25,8 @@ export class Backend {
   #observe;
   #process;
   /**
-   * Counts mounts: a folder that was listed before is completed when it changes. At 0 nothing is shown yet: while
-   * Pyodide boots it reads the METADATA of every package it finds, and nothing can wait then.
+   * Counts mounts: a folder that was listed before is completed when it changes. At 0, while Pyodide boots, folders of
+   * generation 0 show nothing: it reads the METADATA of every package it finds, and nothing can wait then.
    */
   #generation = 0;
   /** Absolute paths of the roots, by inode. @type {string[]} */
@@ -34,7 +36,7 @@ export class Backend {
    * @param {any} FS Emscripten's.
    * @param {Filesystem} filesystem
    * @param {(path: string, offset: number, length: number) => void} observe Told of every read of a lazy file.
-   * @param {{ interpreter: any }} process Holds the exports of Pyodide's module once it runs.
+   * @param {{ interpreter: any, live: boolean }} process The exports of Pyodide's module, and whether Python runs.
    */
   constructor(FS, filesystem, observe, process) {
     this.#FS = FS;
@@ -51,11 +53,11 @@ export class Backend {
     this.streamOps = this.#streamOps(file.stream_ops);
   }
 
-  /** Makes the folder at `path` show the children of `ino` beside what it holds. */
-  graft(/** @type {string} */ path, /** @type {number} */ ino) {
+  /** Makes the folder at `path` show the children of `ino` beside what it holds: at once, or when Python runs. */
+  graft(/** @type {string} */ path, /** @type {number} */ ino, atOnce = false) {
     this.#FS.mkdirTree(path);
     this.roots[ino] = path;
-    this.#makeLazyFolder(this.#FS.lookupPath(path, { follow: true }).node, ino);
+    this.#makeLazyFolder(this.find(path), ino, atOnce ? NEVER_FILLED : 0);
   }
 
   /** Something was mounted, or Python has booted: folders look again. */
@@ -132,8 +134,8 @@ export class Backend {
     }
   }
 
-  #makeLazyFolder(/** @type {any} */ node, /** @type {number} */ ino) {
-    node.wheelfs = { ino, generation: 0, removed: new Set() };
+  #makeLazyFolder(/** @type {any} */ node, /** @type {number} */ ino, generation = NEVER_FILLED) {
+    node.wheelfs = { ino, generation, removed: new Set() };
     node.node_ops = this.folderOps;
   }
 
@@ -141,7 +143,7 @@ export class Backend {
   #fill(/** @type {any} */ folder) {
     /** @type {Lazy | undefined} */ const lazy = folder.wheelfs;
     if (!lazy || lazy.generation === this.#generation) return;
-    const first = lazy.generation === 0;
+    const first = lazy.generation <= 0;
     lazy.generation = this.#generation;
     const { timestamp, atime, mtime, ctime } = folder;
     const before = Object.keys(folder.contents).length;
@@ -207,21 +209,21 @@ export class Backend {
   }
 
   /**
-   * Does what may send a synchronous request. With the GIL, which Python lets go of around a read: WebKit's workers run
+   * Does what may send a synchronous request. With the GIL once there is one, which Python lets go of around a read: WebKit's workers run
    * other tasks meanwhile, and the finalisers of Pyodide's proxies among them fail without it.
    *
    * @template T
    * @param {() => T} read
    */
   #block(read) {
-    const { PyGILState_Ensure, PyGILState_Release } = this.#process.interpreter;
-    const state = PyGILState_Ensure();
+    const python = this.#process.live && this.#process.interpreter;
+    const state = python && python.PyGILState_Ensure();
     try {
       return read();
     } catch (error) {
       throw this.#ioError(error);
     } finally {
-      PyGILState_Release(state);
+      if (python) python.PyGILState_Release(state);
     }
   }
 

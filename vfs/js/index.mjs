@@ -10,7 +10,6 @@ import { Backend } from "./backend.mjs";
 import { Bridge, canSuspend } from "./bridge.mjs";
 import { WheelfsError } from "./error.mjs";
 import { Packages } from "./packages.mjs";
-import * as shim from "./shim.mjs";
 import { Trace } from "./trace.mjs";
 import { WorkerUnpacker, serve } from "./unpacker.mjs";
 import init, { Filesystem, initSync, unpackHere } from "./wheelfs.js";
@@ -47,8 +46,8 @@ const SITE_PACKAGES = 0, SHARED_LIBRARIES = 1, STANDARD_LIBRARY = 2;
 const LIBRARY_FOLDER = "/usr/lib";
 const BRIDGE = Symbol("wheelfs");
 
-/** In the header of an index (`prefetch-index/src/format.rs`): where the flags are, and the one for a hot standard library. */
-const FLAGS = 32, HOT_STANDARD_LIBRARY = 1;
+/** In the header of an index (`prefetch-index/src/format.rs`): where the flags are, and that Pyodide boots from the index. */
+const FLAGS = 32, BOOTS = 1;
 
 /** @type {Promise<any> | undefined} */ let ready;
 
@@ -72,46 +71,57 @@ export async function loadPyodide(options = {}) {
   const real = importModule(`${indexURL}pyodide.mjs`);
   const indexUrl = config.index && toUrl(config.index);
   const index = indexUrl ? readWhole(indexUrl, node?.host) : undefined;
-  const stdLibURL = standardLibrary(options, index, indexUrl, toUrl);
-  const line = node ? openGate : runtimeGate(`${indexURL}pyodide.asm.wasm`, stdLibURL.then((url) => url ?? `${indexURL}python_stdlib.zip`));
-  const filesystem = openFilesystem(config, node?.host, index, indexUrl, base, indexURL, line.opened);
+  // Where the index brings the standard library, Pyodide's own archive stays where it is, and is read like a wheel.
+  const boots = index?.then((bytes) => !options.stdLibURL && Boolean(/** @type {number} */ (bytes[FLAGS]) & BOOTS));
+  const line = node ? openGate : runtimeGate([`${indexURL}pyodide.asm.wasm`, `${indexURL}python_stdlib.zip`]);
+  const filesystem = openFilesystem(config, node?.host, index, indexUrl, base, indexURL, line.opened, boots);
   // None of them is awaited yet, and a failure of one must not leave another's unhandled.
-  for (const promise of [real, filesystem, stdLibURL]) promise.catch(() => {});
+  for (const promise of [real, filesystem, boots]) promise?.catch(() => {});
 
   const { loadPyodide: original, version } = await real;
-  const hot = await stdLibURL;
   const bridge = new Bridge(version);
   /** @type {Backend | undefined} */ let backend;
-  const pyodide = await original({
+  const mount = async (/** @type {any} */ FS, /** @type {{sitePackages: string}} */ info) => {
+    line.open();
+    const { filesystem: files, builtFor, booted } = await filesystem;
+    if (builtFor && builtFor !== version) {
+      throw new WheelfsError(
+        `${config.index} was built for Pyodide ${builtFor}, this is ${version}: rebuild it with \`prefetch-index build\``,
+        "index",
+        String(config.index),
+      );
+    }
+    backend = new Backend(FS, files, (path, offset, length) => trace.read(path, offset, length), bridge);
+    backend.graft(info.sitePackages, SITE_PACKAGES);
+    backend.graft(LIBRARY_FOLDER, SHARED_LIBRARIES);
+    const { standardLibrary } = files;
+    if (booted && standardLibrary) {
+      backend.graft(standardLibrary, STANDARD_LIBRARY, true);
+      // Pyodide 314 looks into its archive only.
+      const { ENV } = bridge.module;
+      ENV.PYTHONPATH = ENV.PYTHONPATH ? `${standardLibrary}:${ENV.PYTHONPATH}` : standardLibrary;
+    }
+    trace.roots = backend.roots;
+    bridge.backend = backend;
+    await fsInit?.(FS, info);
+    await booted;
+  };
+  let refuse = (/** @type {unknown} */ _) => {};
+  const refused = new Promise((_, reject) => (refuse = reject));
+  const booting = original({
     ...rest,
     ...interceptor(version, bridge, indexURL),
-    ...(hot && { stdLibURL: node ? fileFolder(hot) : hot }),
+    ...((await boots) && { stdLibURL: node ? node.devNull : new URL("empty.zip", indexUrl).href }),
     indexURL: node ? fileFolder(indexURL) : indexURL,
-    async fsInit(/** @type {any} */ FS, /** @type {{sitePackages: string}} */ info) {
-      line.open();
-      const opened = await filesystem;
-      backend = new Backend(FS, opened.filesystem, (path, offset, length) => trace.read(path, offset, length), bridge);
-      backend.graft(info.sitePackages, SITE_PACKAGES);
-      backend.graft(LIBRARY_FOLDER, SHARED_LIBRARIES);
-      const { standardLibrary } = opened.filesystem;
-      if (standardLibrary) backend.graft(standardLibrary, STANDARD_LIBRARY);
-      trace.roots = backend.roots;
-      bridge.backend = backend;
-      await fsInit?.(FS, info);
-    },
+    // What fails here is why there will be no Pyodide: it is not left to boot without its files.
+    fsInit: (/** @type {any} */ FS, /** @type {any} */ info) =>
+      mount(FS, info).catch((error) => new Promise(() => refuse(error))),
   });
-  const { filesystem: files, builtFor } = await filesystem;
-  if (builtFor && builtFor !== version) {
-    throw new WheelfsError(
-      `${config.index} was built for Pyodide ${builtFor}, this is ${version}: rebuild it with \`prefetch-index build\``,
-      "index",
-      String(config.index),
-    );
-  }
+  const pyodide = await Promise.race([refused, booting]);
+  const { filesystem: files } = await filesystem;
   if (!backend) throw new WheelfsError("Pyodide did not call fsInit", "pyodide", indexURL);
   bridge.live = true;
   const refreshFinders = prepare(pyodide, bridge, trace);
-  if (files.standardLibrary) install(pyodide, Filesystem.standardLibrarySource(), files.standardLibrary);
   const shown = backend;
   const refresh = () => {
     shown.refresh();
@@ -163,12 +173,8 @@ export function unpackInWorker() {
   serve((module) => initSync({ module }), unpackHere);
 }
 
-/** For `pyodide.mjs` and its twins: {@link loadPyodide} with the settings of the folder they lie in (`shim.mjs`). */
-export const standIn = (/** @type {Promise<Response | undefined>} */ answer, /** @type {string} */ home) =>
-  shim.standIn(loadPyodide, importModule, answer, home);
-
 /** A module of Pyodide's. */
-async function importModule(/** @type {string} */ url) {
+export async function importModule(/** @type {string} */ url) {
   try {
     return await import(/* webpackIgnore: true */ /* @vite-ignore */ url);
   } catch (error) {
@@ -184,33 +190,20 @@ async function importModule(/** @type {string} */ url) {
 async function openFilesystem(
   /** @type {WheelfsOptions} */ config, /** @type {any} */ host, /** @type {Promise<Uint8Array> | undefined} */ index,
   /** @type {string | undefined} */ indexUrl, /** @type {string} */ base, /** @type {string} */ runtime,
-  /** @type {Promise<void>} */ lineIsFree,
+  /** @type {Promise<void>} */ lineIsFree, /** @type {Promise<boolean> | undefined} */ boots,
 ) {
   await loadModule(host);
   const unpacker = host || typeof Worker === "undefined" ? undefined : new WorkerUnpacker(/** @type {WebAssembly.Module} */ (Filesystem.compiledModule()));
   const { rtt = 200, down = 20 } = config.line ?? {};
   const filesystem = new Filesystem(host, unpacker, config.cacheBytes ?? 64 * 2 ** 20, config.maxPrefetches ?? 16, rtt, down);
-  let builtFor = "";
+  let builtFor = "", booted;
   if (index && indexUrl) {
     builtFor = filesystem.loadIndex(await index, indexUrl, base, runtime);
     if (filesystem.packs) unpacker?.warm();
+    if (await boots) booted = filesystem.bringBoot();
     lineIsFree.then(() => filesystem.start(config.entry));
   }
-  return { filesystem, builtFor };
-}
-
-/**
- * URL of the standard library that Pyodide is to boot from: the option, else the hot one beside the index, else
- * nothing: Pyodide's own.
- */
-async function standardLibrary(
-  /** @type {any} */ options, /** @type {Promise<Uint8Array> | undefined} */ index, /** @type {string | undefined} */ indexUrl,
-  /** @type {(path: string) => string} */ toUrl,
-) {
-  if (options.stdLibURL) return toUrl(options.stdLibURL);
-  const bytes = await index;
-  if (!bytes || !(/** @type {number} */ (bytes[FLAGS]) & HOT_STANDARD_LIBRARY)) return undefined;
-  return new URL("python_stdlib.zip", indexUrl).href;
+  return { filesystem, builtFor, booted };
 }
 
 /** Modules of the archive of the standard library that Python has loaded, as paths in it. */
@@ -229,10 +222,8 @@ const openGate = { opened: Promise.resolve(), open() {} };
  * of Python and needs all of the runtime: sharing the line with it delays both, and most servers ignore `priority`.
  * Waiting for all would leave the line idle for a round trip.
  */
-function runtimeGate(/** @type {string} */ wasm, /** @type {Promise<string>} */ stdlib) {
+function runtimeGate(/** @type {string[]} */ urls) {
   let open = () => {};
-  const urls = [wasm];
-  stdlib.then((url) => urls.push(url), () => {});
   const opened = new Promise((/** @type {(value: void) => void} */ resolve) => (open = resolve));
   if (typeof PerformanceObserver === "undefined") open();
   else {

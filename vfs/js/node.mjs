@@ -2,12 +2,13 @@
 
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { open, stat } from "node:fs/promises";
+import { devNull } from "node:os";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { MessageChannel, receiveMessageOnPort, Worker } from "node:worker_threads";
 
 /** @typedef {import("./wheelfs.js").Host} Host */
 
-export { pathToFileURL };
+export { devNull, pathToFileURL };
 
 /** Runs in a worker: answers each request on the port, then wakes the thread that waits on the flag. */
 const WORKER = `

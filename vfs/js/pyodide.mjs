@@ -3,8 +3,8 @@
  * where the real one is (`shim.mjs` has its fields).
  */
 
+import { standIn } from "./shim.mjs";
+
 // Both at once: each waiting for the other would cost a round trip.
 const answer = fetch(new URL("wheelfs.json", import.meta.url)).catch(() => undefined);
-const { standIn } = await import("./index.mjs");
-
-export const { loadPyodide, version } = await standIn(answer, import.meta.url);
+export const { loadPyodide, version } = await standIn(await import("./index.mjs"), answer, import.meta.url);

@@ -1,7 +1,5 @@
 /** What stands in the place of Pyodide's own entry: its `loadPyodide`, with the settings of the folder it lies in. */
 
-import { WheelfsError } from "./error.mjs";
-
 /** @typedef {import("./index.mjs").WheelfsOptions} WheelfsOptions */
 /**
  * @typedef {WheelfsOptions & {pyodide?: string, version?: string, background?: string[] | boolean}} Settings What
@@ -11,14 +9,13 @@ import { WheelfsError } from "./error.mjs";
  */
 
 /**
- * @param {(options: any) => Promise<any>} load `loadPyodide` over wheelfs.
- * @param {(url: string) => Promise<any>} importModule
+ * @param {typeof import("./index.mjs")} wheelfs The module, which the stand-in's own file leaves out.
  * @param {Response | Promise<Response | undefined>} answer To the request for `wheelfs.json`; a site may have none.
  * @param {string} home URL of the stand-in.
  * @returns {Promise<{loadPyodide: (options?: Record<string, any>) => Promise<any>, version: string | undefined}>} What
  *   Pyodide's own entry exports.
  */
-export async function standIn(load, importModule, answer, home) {
+export async function standIn({ loadPyodide, importModule, WheelfsError }, answer, home) {
   const response = await answer;
   /** @type {Settings} */ const settings = response?.ok ? await response.json() : {};
   const { pyodide, version, background, ...rest } = settings;
@@ -40,7 +37,7 @@ export async function standIn(load, importModule, answer, home) {
           home,
         );
       }
-      const loaded = await load({ ...options, indexURL, wheelfs: { ...wheelfs, ...options.wheelfs } });
+      const loaded = await loadPyodide({ ...options, indexURL, wheelfs: { ...wheelfs, ...options.wheelfs } });
       if (background) {
         const names = background === true ? undefined : background;
         loaded.wheelfs.prefetch(names).catch((/** @type {Error} */ error) => console.warn(`wheelfs: ${error.message}`));

@@ -23,7 +23,7 @@ pub(crate) fn run(scope: Scope) -> Result<Ready> {
     step("npm package: types from JSDoc, one file of JavaScript, tarball", || {
         let source = target.join("npm/source");
         package::gather(&bound, &source)?;
-        package::begin(&bound, &source, &folder)?;
+        package::begin(&bound, &folder)?;
         typescript::declare(&ready.places, &source, &folder)?;
         bundle::bundle(&ready.places, &source, &folder)?;
         let tarball = package::pack(&folder)?;

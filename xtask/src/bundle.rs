@@ -10,20 +10,22 @@ use crate::{parts::Places, step};
 /// person who looks sees the modules as written. What only Node, a worker, a page that records or a stand-in needs
 /// stays a file of its own. Names end in `.js`: some servers have no type for `.mjs`, and browsers refuse a module without one.
 pub(crate) fn bundle(places: &Places, source: &Path, package: &Path) -> Result<()> {
-    for (entry, name) in [
-        ("index.mjs", "index.js"),
-        ("node.mjs", "node.js"),
-        ("record.mjs", "record.js"),
-        ("worker.mjs", "worker.js"),
-        ("pyodide.mjs", "pyodide.mjs"),
-        ("pyodide.mjs", "pyodide.module.js"),
+    for (entry, name, format) in [
+        ("index.mjs", "index.js", "esm"),
+        ("node.mjs", "node.js", "esm"),
+        ("record.mjs", "record.js", "esm"),
+        ("worker.mjs", "worker.js", "esm"),
+        ("pyodide.mjs", "pyodide.mjs", "esm"),
+        ("pyodide.mjs", "pyodide.module.js", "esm"),
+        ("pyodide.classic.mjs", "pyodide.js", "iife"),
     ] {
         let bundle = package.join(name);
         step::run_quietly(
             Command::new(&places.node)
                 .arg(places.node_modules.join("esbuild/bin/esbuild"))
                 .arg(source.join(entry))
-                .args(["--bundle", "--format=esm", "--platform=neutral", "--target=es2022", "--minify"])
+                .arg(format!("--format={format}"))
+                .args(["--bundle", "--platform=neutral", "--target=es2022", "--minify"])
                 .args(["--external:node:*", "--external:./node.mjs", "--external:./record.mjs"])
                 .args(["--external:./index.mjs", "--sourcemap", "--log-level=warning"])
                 .arg(format!("--outfile={}", bundle.display())),

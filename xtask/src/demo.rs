@@ -90,7 +90,7 @@ pub(crate) fn index(ready: &Ready, app: &str, pyodide: &str) -> Result<PathBuf> 
             let mut record = Command::new(&tool);
             record.env("NODE", &ready.places.node).arg("record").arg("--pyodide").arg(distribution);
             step::run_quietly(record.arg("-o").arg(&trace).arg(&source))?;
-            build_index(ready, distribution, &trace, &[], partial)
+            build_index(ready, distribution, &trace, &["--stdlib"], partial)
         })
     })?;
     Ok(folder)

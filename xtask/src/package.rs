@@ -15,11 +15,8 @@ use crate::{cache, setup, step};
 const WASM_LIMIT: u64 = 150_000;
 const JS_LIMIT: u64 = 12_000;
 
-/// What stands in for `pyodide.mjs`, for a script that is not a module. Nothing to bundle and nothing to declare.
-const CLASSIC: &str = "pyodide.js";
-
 /// What only some pages load: the stand-ins for Pyodide's entry, and the saving of traces.
-const SOME_PAGES: [&str; 4] = [CLASSIC, "pyodide.mjs", "pyodide.module.js", "record.js"];
+const SOME_PAGES: [&str; 4] = ["pyodide.js", "pyodide.mjs", "pyodide.module.js", "record.js"];
 
 /// Gathers the JavaScript edge and wasm-bindgen's part of it, as TypeScript and the bundler read them.
 pub(crate) fn gather(bound: &Path, source: &Path) -> Result<()> {
@@ -27,10 +24,7 @@ pub(crate) fn gather(bound: &Path, source: &Path) -> Result<()> {
     for file in fs::read_dir(cache::root().join("vfs/js"))? {
         let path = file?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if name.ends_with(".d.mts")
-            || name.ends_with(".mjs") && !name.ends_with(".test.mjs")
-            || name == CLASSIC
-        {
+        if name.ends_with(".d.mts") || name.ends_with(".mjs") && !name.ends_with(".test.mjs") {
             fs::copy(&path, source.join(name))?;
         }
     }
@@ -45,13 +39,12 @@ pub(crate) fn gather(bound: &Path, source: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Begins the package: the wasm module, the classic script, the manifest, the licences and the README.
-pub(crate) fn begin(bound: &Path, source: &Path, folder: &Path) -> Result<()> {
+/// Begins the package: the wasm module, the manifest, the licences and the README.
+pub(crate) fn begin(bound: &Path, folder: &Path) -> Result<()> {
     empty(folder)?;
     for name in ["wheelfs_bg.wasm", "wheelfs.d.ts"] {
         fs::copy(bound.join(name), folder.join(name))?;
     }
-    fs::copy(source.join(CLASSIC), folder.join(CLASSIC))?;
     let manifest = json!({
         "name": "wheelfs",
         "version": env!("CARGO_PKG_VERSION"),

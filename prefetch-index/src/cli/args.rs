@@ -80,10 +80,10 @@ pub(crate) struct Build {
     #[arg(long, value_name = "WHAT", value_delimiter = ',')]
     pub(crate) strip: Vec<Strip>,
     /// Compress packs in seconds instead of a minute, to a tenth more bytes: for trying out
-    #[arg(long, requires = "pack")]
+    #[arg(long)]
     pub(crate) quick: bool,
-    /// Also write python_stdlib.zip with just the modules of the standard library that Pyodide's start and the programs
-    /// load, compiled; the others stay importable and are fetched one by one
+    /// Also write python_stdlib.pack: the modules of the standard library that Pyodide's start and the programs load,
+    /// compiled. Pages boot from it; the other modules stay importable and are fetched one by one
     #[arg(long)]
     pub(crate) stdlib: bool,
     /// Folder to write wheelfs.idx to; made if missing

@@ -38,17 +38,14 @@ pub(crate) fn build(args: &Build) -> Result<()> {
         groups: grouped.groups,
         entries: grouped.entries,
         packs: Vec::new(),
+        boot: None,
     };
     std::fs::create_dir_all(&args.output)
         .with_context(|| format!("{}: cannot be made", args.output.display()))?;
-    if args.pack {
-        packs::write_packs(args, &mut index, &files)?;
-    }
     if args.stdlib {
-        // After the packs: its members are not the packages' and belong to no group.
-        let archive = stdlib::write(args, &traces, &index.python)?;
-        index.archives.push(archive);
+        files.push(stdlib::enter(args, &traces, &mut index)?);
     }
+    packs::write_packs(args, &mut index, &files)?;
     let bytes = format::encode(&index).map_err(|error: FormatError| anyhow!("{error}; report this wheel"))?;
     let path = args.output.join("wheelfs.idx");
     write_whole(&path, &bytes)?;

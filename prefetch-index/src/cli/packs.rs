@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -20,9 +20,10 @@ struct Content {
     bytes: Vec<u8>,
 }
 
-/// Writes the packs of `index` to the output folder and enters them. `files`: where each archive is on disk.
+/// Writes the packs that were asked for to the output folder and enters them. `files`: where each archive is on disk.
 pub(crate) fn write_packs(args: &Build, index: &mut Index, files: &[PathBuf]) -> Result<()> {
-    let packings = packings(index);
+    let mut packings = if args.pack { packings(index) } else { Vec::new() };
+    packings.extend(boot_packing(index));
     let wanted = packings.iter().flat_map(|packing| packing.members.iter().copied());
     let mut contents = read_members(index, files, wanted)?;
     compile(args, index, &mut contents)?;
@@ -46,6 +47,13 @@ pub(crate) fn write_packs(args: &Build, index: &mut Index, files: &[PathBuf]) ->
         index.packs.push(pack);
     }
     Ok(())
+}
+
+/// What Pyodide's start reads is needed before anything else: a pack of its own.
+fn boot_packing(index: &Index) -> Option<Packing> {
+    let group = index.groups.get(index.boot? as usize)?;
+    let members = group.reads.iter().map(|read| (read.archive, read.member)).collect();
+    Some(Packing { entries: BTreeSet::new(), members })
 }
 
 /// Named by the program that needs it; what several share by the first package in it: `pandas.pack`.
@@ -94,15 +102,14 @@ fn read_members(
 
 /// Puts the bytecode of every source in its place.
 fn compile(args: &Build, index: &Index, contents: &mut BTreeMap<(u32, u32), Content>) -> Result<()> {
-    let site_packages = site_packages(&index.python);
     let mut sources = Vec::new();
     let mut places = Vec::new();
     for (place, content) in contents.iter() {
         let archive = &index.archives[place.0 as usize];
         let member = &archive.members[place.1 as usize];
         let Some(path) = archive.install_path(member).filter(|path| path.ends_with(".py")) else { continue };
-        if archive.install == Install::SitePackages {
-            sources.push(Source { name: format!("{site_packages}/{path}"), bytes: content.bytes.clone() });
+        if let Some(folder) = folder(archive.install, &index.python) {
+            sources.push(Source { name: format!("{folder}/{path}"), bytes: content.bytes.clone() });
             places.push(*place);
         }
     }
@@ -117,9 +124,13 @@ fn compile(args: &Build, index: &Index, contents: &mut BTreeMap<(u32, u32), Cont
     Ok(())
 }
 
-/// Pyodide's site-packages for Python `X.Y`.
-fn site_packages(python: &str) -> String {
-    format!("/lib/python{python}/site-packages")
+/// Where Pyodide's Python `X.Y` finds the modules of an archive.
+fn folder(install: Install, python: &str) -> Option<String> {
+    match install {
+        Install::SitePackages => Some(format!("/lib/python{python}/site-packages")),
+        Install::StandardLibrary => Some(format!("/lib/python{python}")),
+        Install::SharedLibraries => None,
+    }
 }
 
 fn encode(

@@ -1,26 +1,20 @@
-use std::collections::BTreeMap;
-use std::io::{Cursor, Write};
+use std::path::PathBuf;
 
-use anyhow::{Context, Result, anyhow, bail};
-use prefetch_index::index::{Archive, ArchiveInfo, Install};
+use anyhow::{Context, Result, bail};
+use prefetch_index::index::{Archive, ArchiveInfo, Group, Index, Install, Read};
 use prefetch_index::trace::Trace;
-use prefetch_index::zip::decode_member;
-use zip::write::SimpleFileOptions;
-use zip::{CompressionMethod, DateTime, ZipWriter};
 
 use crate::args::Build;
 use crate::build::{locate_members, read_directory, write_whole};
-use crate::bytecode::{self, Source};
 
-/// Pyodide's archive of the standard library, and the hot one that takes its place.
+/// Pyodide's archive of the standard library.
 const ARCHIVE: &str = "python_stdlib.zip";
+/// What a page gives Pyodide in its place: a zip of no files. Pyodide puts it where Python looks first.
+const EMPTY: (&str, &[u8]) = ("empty.zip", b"PK\x05\x06\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0");
 
-/// Writes the hot standard library to the output folder. Returns Pyodide's own as an archive: what is not hot is
-/// read from there.
-///
-/// Compiled modules are named as if they lay in `/lib/python3.12`, where the sources are shown lazily: a traceback finds
-/// its lines there.
-pub(crate) fn write(args: &Build, traces: &[(String, Trace)], python: &str) -> Result<Archive> {
+/// Enters Pyodide's archive of the standard library into `index`, with what its start and the programs load of it as the
+/// group that Pyodide boots from. Returns where the archive is on disk.
+pub(crate) fn enter(args: &Build, traces: &[(String, Trace)], index: &mut Index) -> Result<PathBuf> {
     let path = args.pyodide.join(ARCHIVE);
     let shown = path.display();
     let bytes = std::fs::read(&path).with_context(|| {
@@ -29,8 +23,8 @@ pub(crate) fn write(args: &Build, traces: &[(String, Trace)], python: &str) -> R
     let directory =
         read_directory(&bytes).with_context(|| format!("{shown}: not a usable zip; download it again"))?;
     let info = ArchiveInfo {
-        name: ARCHIVE.to_owned(),
-        version: python.to_owned(),
+        name: "python_stdlib".to_owned(),
+        version: index.python.clone(),
         url: ARCHIVE.to_owned(),
         sha256: None,
         install: Install::StandardLibrary,
@@ -40,58 +34,34 @@ pub(crate) fn write(args: &Build, traces: &[(String, Trace)], python: &str) -> R
     let mut archive = Archive::from_central_directory(info, directory);
     locate_members(&mut archive, &bytes, &shown)?;
 
-    if traces.iter().all(|(_, trace)| trace.stdlib.is_empty()) {
+    let position = index.archives.len() as u32;
+    let reads: Vec<Read> = loaded(traces, &archive)
+        .into_iter()
+        .map(|member| Read { archive: position, member, range: 0..archive.members[member as usize].len })
+        .collect();
+    if reads.is_empty() {
         bail!("no trace names a module of the standard library; record them again");
     }
-    // While Pyodide boots nothing can be fetched: its own modules are there whatever Node's boot had of them.
-    let own = archive.members.iter().map(|member| &member.path);
+    eprintln!("{shown}: {} of {} modules are needed to start", reads.len(), archive.members.len());
+    index.boot = Some(index.groups.len() as u32);
+    index.groups.push(Group { name: archive.name.clone(), parents: Vec::new(), reads, packs: Vec::new() });
+    index.archives.push(archive);
+    let (name, empty) = EMPTY;
+    write_whole(&args.output.join(name), empty)?;
+    Ok(path)
+}
+
+/// Members that were loaded, each once, in the order they were first.
+fn loaded(traces: &[(String, Trace)], archive: &Archive) -> Vec<u32> {
+    // Nothing can wait while Pyodide boots: its own modules are there whatever Node's boot had of them.
+    let own = archive.members.iter().map(|member| member.path.as_str());
     let own = own.filter(|path| path.starts_with("pyodide/") || path.starts_with("_pyodide/"));
-    let mut names: Vec<&str> = Vec::new();
-    for name in traces.iter().flat_map(|(_, trace)| &trace.stdlib).chain(own) {
-        if !names.contains(&name.as_str()) {
-            names.push(name);
+    let mut members = Vec::new();
+    for name in traces.iter().flat_map(|(_, trace)| &trace.stdlib).map(String::as_str).chain(own) {
+        let Some(member) = archive.members.iter().position(|member| member.path == name) else { continue };
+        if !members.contains(&(member as u32)) {
+            members.push(member as u32);
         }
     }
-    let by_path: BTreeMap<&str, usize> =
-        archive.members.iter().enumerate().map(|(i, member)| (member.path.as_str(), i)).collect();
-    let mut sources = Vec::new();
-    let mut paths = Vec::new();
-    for name in names {
-        // A trace from a page that had a hot library names its bytecode.
-        let source = name.strip_suffix('c').filter(|name| name.ends_with(".py")).unwrap_or(name);
-        let Some(member) = by_path.get(source).map(|i| &archive.members[*i]) else { continue };
-        let data = &bytes[member.span().start as usize..member.span().end as usize];
-        let bytes = decode_member(member.method, data, member.len, member.crc32)
-            .map_err(|error| anyhow!("{shown}: {source}: {error}; download the file again"))?;
-        sources.push(Source { name: format!("/lib/python{python}/{source}"), bytes });
-        paths.push(source);
-    }
-    let compiled = bytecode::compile(&args.pyodide, &sources, &args.strip)?;
-
-    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
-    // A time of its own would make every build another file.
-    let options = SimpleFileOptions::default()
-        .compression_method(CompressionMethod::Deflated)
-        .compression_level(Some(9))
-        .last_modified_time(DateTime::default());
-    for ((path, source), bytecode) in paths.iter().zip(&sources).zip(&compiled) {
-        let (name, bytes) = match bytecode {
-            Some(bytecode) => (format!("{path}c"), bytecode),
-            None => ((*path).to_owned(), &source.bytes),
-        };
-        zip.start_file(name, options).context("the hot standard library cannot be written")?;
-        zip.write_all(bytes).context("the hot standard library cannot be written")?;
-    }
-    let hot = zip.finish().context("the hot standard library cannot be written")?.into_inner();
-    let output = args.output.join(ARCHIVE);
-    write_whole(&output, &hot)?;
-    eprintln!(
-        "{}: {} of {} modules, {} bytes instead of {}",
-        output.display(),
-        paths.len(),
-        archive.members.len(),
-        hot.len(),
-        bytes.len()
-    );
-    Ok(archive)
+    members
 }

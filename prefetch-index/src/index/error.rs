@@ -44,6 +44,12 @@ pub enum IndexError {
         /// The pack it names.
         pack: u32,
     },
+    /// The standard library's group does not exist.
+    #[error("Pyodide is to boot from group {group}")]
+    BootGroup {
+        /// What [`Index::boot`](super::Index::boot) says.
+        group: u32,
+    },
     /// An entry point names a group that does not exist.
     #[error("entry {entry} names group {group}")]
     EntryGroup {

@@ -64,6 +64,7 @@ pub(crate) fn small() -> Index {
             len: 99,
             files: vec![PackedFile { archive: 0, member: 1, bytecode: Some(70) }],
         }],
+        boot: None,
     }
 }
 
@@ -117,6 +118,7 @@ fn contradictions_are_found() {
             Err(IndexError::PackedFile { pack: 0, file: 0 }),
         ),
         (|i| i.groups[1].packs.push(1), Err(IndexError::GroupPack { group: 1, pack: 1 })),
+        (|i| i.boot = Some(2), Err(IndexError::BootGroup { group: 2 })),
         (|i| i.entries[0].groups.push(2), Err(IndexError::EntryGroup { entry: 0, group: 2 })),
     ];
     for (number, (spoil, expected)) in cases.into_iter().enumerate() {

@@ -1,12 +1,12 @@
 use miniz_oxide::inflate::TINFLStatus;
-use miniz_oxide::inflate::core::inflate_flags::{
-    TINFL_FLAG_HAS_MORE_INPUT, TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF,
-};
+use miniz_oxide::inflate::core::inflate_flags::TINFL_FLAG_HAS_MORE_INPUT;
 use miniz_oxide::inflate::core::{DecompressorOxide, decompress};
 use thiserror::Error;
 
 use super::central::Method;
 
+/// The longest piece handed out at once; deflate looks back half as far.
+const WINDOW: usize = 64 << 10;
 /// Deflate's limit: 258 bytes from two bits, once the code tables are paid for (zlib's technical notes give 1032:1).
 const MAX_DEFLATE_RATIO: u64 = 1032;
 
@@ -63,99 +63,95 @@ pub fn decode_member(
     len: u64,
     crc32: u32,
 ) -> Result<Vec<u8>, DecodeError> {
-    let mut stream = InflateStream::new(method, compressed.len() as u64, len, crc32)?;
-    stream.push(compressed)?;
-    stream.finish()
+    let mut stream = MemberStream::new(method, compressed.len() as u64, len, crc32)?;
+    // Plausible, so not more than a thousand times what is there.
+    let mut decoded = Vec::with_capacity(len as usize);
+    stream.push(compressed, &mut |fresh| decoded.extend_from_slice(fresh))?;
+    stream.finish()?;
+    Ok(decoded)
 }
 
 /// A raw deflate stream that must decode to exactly `len` bytes; `None` if it does not. For data with a checksum of its own.
 pub(crate) fn inflate_exactly(compressed: &[u8], len: u64) -> Option<Vec<u8>> {
-    let mut stream = InflateStream::new(Method::Deflate, compressed.len() as u64, len, 0).ok()?;
-    stream.push(compressed).ok()?;
-    (stream.done && stream.filled == stream.output.len()).then_some(stream.output)
+    let mut stream = MemberStream::new(Method::Deflate, compressed.len() as u64, len, 0).ok()?;
+    let mut decoded = Vec::with_capacity(len as usize);
+    stream.push(compressed, &mut |fresh| decoded.extend_from_slice(fresh)).ok()?;
+    (stream.done && stream.decoded == len).then_some(decoded)
 }
 
-/// Decodes a member while it arrives. Holds one copy of the output and no other buffer.
-pub struct InflateStream {
+/// Decodes a member piece by piece. Holds no more of it than deflate looks back on.
+pub struct MemberStream {
     /// `None` for a stored member.
     inflate: Option<Box<DecompressorOxide>>,
-    output: Vec<u8>,
-    filled: usize,
+    /// A ring of the last decoded bytes; its length is a power of two.
+    window: Vec<u8>,
+    decoded: u64,
+    len: u64,
     hasher: crc32fast::Hasher,
     crc32: u32,
     done: bool,
 }
 
-impl InflateStream {
-    /// `compressed_len` is what the archive holds; `len` and `crc32` are of the decoded bytes. The output is allocated here,
-    /// after the lengths were seen to go together.
+impl MemberStream {
+    /// `compressed_len` is what the archive holds; `len` and `crc32` are of the decoded bytes. The caller may allocate `len`
+    /// bytes after this: the lengths were seen to go together.
     pub fn new(
         method: Method,
         compressed_len: u64,
         len: u64,
         crc32: u32,
-    ) -> Result<InflateStream, DecodeError> {
-        let plausible = is_plausible(method, compressed_len, len);
-        let size = usize::try_from(len).ok().filter(|_| plausible);
-        let size = size.ok_or(DecodeError::ImplausibleLength { len, compressed_len })?;
-        Ok(InflateStream {
-            inflate: (method == Method::Deflate).then(Box::default),
-            output: vec![0; size],
-            filled: 0,
+    ) -> Result<MemberStream, DecodeError> {
+        if !is_plausible(method, compressed_len, len) || usize::try_from(len).is_err() {
+            return Err(DecodeError::ImplausibleLength { len, compressed_len });
+        }
+        let deflated = method == Method::Deflate;
+        let window = if deflated { (len as usize).min(WINDOW).next_power_of_two() } else { 0 };
+        Ok(MemberStream {
+            inflate: deflated.then(Box::default),
+            window: vec![0; window],
+            decoded: 0,
+            len,
             hasher: crc32fast::Hasher::new(),
             crc32,
-            done: method == Method::Stored,
+            done: !deflated,
         })
     }
 
-    /// Takes the next compressed bytes and returns what they decode to.
-    pub fn push(&mut self, compressed: &[u8]) -> Result<&[u8], DecodeError> {
-        let before = self.filled;
-        match &mut self.inflate {
-            None => {
-                let end = self.filled + compressed.len();
-                let Some(room) = self.output.get_mut(self.filled..end) else {
-                    return Err(DecodeError::Length { wanted: self.output.len() as u64, found: end as u64 });
-                };
-                room.copy_from_slice(compressed);
-                self.filled = end;
-            }
-            Some(inflate) if !self.done => {
-                let flags = TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF | TINFL_FLAG_HAS_MORE_INPUT;
-                let (status, read, written) =
-                    decompress(inflate, compressed, &mut self.output, self.filled, flags);
-                self.filled += written;
-                let (decoded, len) = (self.filled as u64, self.output.len() as u64);
-                match status {
-                    TINFLStatus::Done if read == compressed.len() => self.done = true,
-                    TINFLStatus::NeedsMoreInput => {}
-                    // Also the answer when the output is full and the end-of-block code has yet to arrive.
-                    TINFLStatus::HasMoreOutput if read == compressed.len() => {}
-                    TINFLStatus::HasMoreOutput => {
-                        return Err(DecodeError::Length { wanted: len, found: len + 1 });
-                    }
-                    _ => return Err(DecodeError::Corrupt { decoded, len }),
-                }
-            }
-            Some(_) if compressed.is_empty() => {}
-            Some(_) => {
-                let decoded = self.filled as u64;
-                return Err(DecodeError::Corrupt { decoded, len: self.output.len() as u64 });
+    /// Takes the next compressed bytes and hands what they decode to, in pieces, to `emit`.
+    pub fn push(&mut self, compressed: &[u8], emit: &mut dyn FnMut(&[u8])) -> Result<(), DecodeError> {
+        let Some(inflate) = &mut self.inflate else {
+            self.decoded = count(self.decoded, self.len, compressed)?;
+            self.hasher.update(compressed);
+            emit(compressed);
+            return Ok(());
+        };
+        let mut rest = compressed;
+        while !self.done {
+            let at = self.decoded as usize & (self.window.len() - 1);
+            let (status, read, written) =
+                decompress(inflate, rest, &mut self.window, at, TINFL_FLAG_HAS_MORE_INPUT);
+            rest = &rest[read..];
+            let fresh = &self.window[at..at + written];
+            self.decoded = count(self.decoded, self.len, fresh)?;
+            self.hasher.update(fresh);
+            emit(fresh);
+            match status {
+                TINFLStatus::Done => self.done = true,
+                TINFLStatus::NeedsMoreInput => return Ok(()),
+                TINFLStatus::HasMoreOutput => {}
+                _ => return Err(DecodeError::Corrupt { decoded: self.decoded, len: self.len }),
             }
         }
-        let fresh = &self.output[before..self.filled];
-        self.hasher.update(fresh);
-        Ok(fresh)
+        if rest.is_empty() {
+            Ok(())
+        } else {
+            Err(DecodeError::Corrupt { decoded: self.decoded, len: self.len })
+        }
     }
 
-    /// What has been decoded so far, from the member's start.
-    pub fn decoded(&self) -> &[u8] {
-        &self.output[..self.filled]
-    }
-
-    /// The whole member, once its length and CRC-32 were seen to be right.
-    pub fn finish(self) -> Result<Vec<u8>, DecodeError> {
-        let (wanted, found) = (self.output.len() as u64, self.filled as u64);
+    /// Whether that was the whole member: its length and CRC-32 are right.
+    pub fn finish(self) -> Result<(), DecodeError> {
+        let (wanted, found) = (self.len, self.decoded);
         if wanted != found {
             return Err(DecodeError::Length { wanted, found });
         }
@@ -166,8 +162,14 @@ impl InflateStream {
         if found != self.crc32 {
             return Err(DecodeError::Crc { wanted: self.crc32, found });
         }
-        Ok(self.output)
+        Ok(())
     }
+}
+
+/// Bytes decoded, with the `fresh` ones; a member has no more than `len`.
+fn count(decoded: u64, len: u64, fresh: &[u8]) -> Result<u64, DecodeError> {
+    let decoded = decoded + fresh.len() as u64;
+    if decoded > len { Err(DecodeError::Length { wanted: len, found: len + 1 }) } else { Ok(decoded) }
 }
 
 #[cfg(test)]
@@ -214,9 +216,27 @@ mod tests {
 
     #[test]
     fn a_stored_member_that_is_too_long() {
-        let mut stream = InflateStream::new(Method::Stored, 4, 4, 0).unwrap();
-        assert_eq!(stream.push(b"123"), Ok(b"123".as_slice()));
-        assert_eq!(stream.push(b"45"), Err(DecodeError::Length { wanted: 4, found: 5 }));
+        let mut stream = MemberStream::new(Method::Stored, 4, 4, 0).unwrap();
+        let mut decoded: Vec<u8> = Vec::new();
+        assert_eq!(stream.push(b"123", &mut |fresh| decoded.extend(fresh)), Ok(()));
+        let too_long = stream.push(b"45", &mut |fresh| decoded.extend(fresh));
+        assert_eq!(too_long, Err(DecodeError::Length { wanted: 4, found: 5 }));
+        assert_eq!(decoded, b"123");
+    }
+
+    #[test]
+    fn no_piece_is_longer_than_the_window() {
+        let data: Vec<u8> = (0..400_000u32).flat_map(|number| number.to_le_bytes()).collect();
+        let (compressed, len, crc) = deflated(&data);
+        let mut stream = MemberStream::new(Method::Deflate, compressed.len() as u64, len, crc).unwrap();
+        let (mut decoded, mut longest): (Vec<u8>, usize) = (Vec::new(), 0);
+        let mut take = |fresh: &[u8]| {
+            longest = longest.max(fresh.len());
+            decoded.extend_from_slice(fresh);
+        };
+        assert_eq!(stream.push(&compressed, &mut take), Ok(()));
+        assert_eq!((stream.finish(), longest), (Ok(()), WINDOW));
+        assert!(decoded == data);
     }
 
     proptest! {
@@ -230,15 +250,14 @@ mod tests {
             if stored {
                 (compressed, method) = (data.clone(), Method::Stored);
             }
-            let mut stream = InflateStream::new(method, compressed.len() as u64, len, crc).unwrap();
-            let mut arrived = Vec::new();
+            let mut stream = MemberStream::new(method, compressed.len() as u64, len, crc).unwrap();
+            let mut arrived: Vec<u8> = Vec::new();
             for piece in compressed.chunks(step) {
-                let fresh = stream.push(piece).unwrap().to_vec();
-                arrived.extend(fresh);
-                prop_assert_eq!(stream.decoded(), arrived.as_slice());
+                stream.push(piece, &mut |fresh| arrived.extend(fresh)).unwrap();
+                prop_assert_eq!(&arrived, &data[..arrived.len()]);
             }
-            prop_assert_eq!(&arrived, &data);
-            prop_assert_eq!(stream.finish(), Ok(data));
+            prop_assert_eq!(arrived, data);
+            prop_assert_eq!(stream.finish(), Ok(()));
         }
 
         #[test]

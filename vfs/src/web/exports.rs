@@ -52,6 +52,8 @@ export interface Stats {
   cachedBytes: number;
   /** Bytes received and not decoded yet. */
   waitingBytes: number;
+  /** Bytes of the memory of wheelfs's own WebAssembly module. */
+  moduleBytes: number;
 }
 "#;
 
@@ -132,12 +134,6 @@ impl Filesystem {
         include_str!("../../py/collector.py").to_owned()
     }
 
-    /// The Python source that makes cold modules of the standard library importable (`py/standard_library.py`).
-    #[wasm_bindgen(js_name = standardLibrarySource)]
-    pub fn standard_library_source() -> String {
-        include_str!("../../py/standard_library.py").to_owned()
-    }
-
     /// The Python source that names the loaded modules of the standard library (`py/loaded.py`).
     #[wasm_bindgen(js_name = loadedSource)]
     pub fn loaded_source() -> String {
@@ -179,14 +175,28 @@ impl Filesystem {
         self.shared.borrow().index.packs.len() as u32
     }
 
-    /// Folder of the standard library where the index has a hot one, `/lib/python3.12`.
+    /// Folder of the standard library, `/lib/python3.12`, where the index shows it.
     #[wasm_bindgen(getter, js_name = standardLibrary)]
     pub fn standard_library(&self) -> Option<String> {
         let state = self.shared.borrow();
-        let mut archives = state.index.archives.iter();
-        archives
-            .any(|archive| archive.install == Install::StandardLibrary)
-            .then(|| ["/lib/python", &state.index.python].concat())
+        state.index.boot.map(|_| ["/lib/python", &state.index.python].concat())
+    }
+
+    /// Brings what Pyodide's start reads of the standard library. Resolves when it is here, or cannot be: reading it then
+    /// says why.
+    #[wasm_bindgen(js_name = bringBoot)]
+    pub fn bring_boot(&self) -> Promise {
+        let shared = self.shared.clone();
+        future_to_promise(async move {
+            let group = shared.borrow().index.boot;
+            // A pack that fails leaves the group to ranges: they are waited for the second time.
+            for _ in 0..2 {
+                if loader::prefetch(&shared, group.as_slice()).await.is_ok() {
+                    break;
+                }
+            }
+            Ok(JsValue::UNDEFINED)
+        })
     }
 
     /// Starts prefetching: what the named entry point reads, or without a name the only entry point, or nothing when
@@ -411,6 +421,7 @@ impl Filesystem {
             ("decodedBytes", (stats.decoded_bytes as f64).into()),
             ("cachedBytes", (state.cached_bytes() as f64).into()),
             ("waitingBytes", (state.scheduler.held() as f64).into()),
+            ("moduleBytes", module_bytes().into()),
         ])
         .unchecked_into()
     }
@@ -456,6 +467,13 @@ impl Filesystem {
 /// `url` against `base`; an URL that cannot be parsed stays as it is and fails, named, when it is fetched.
 fn absolute(url: &str, base: &str) -> String {
     web_sys::Url::new_with_base(url, base).map_or_else(|_| url.to_owned(), |url| url.href())
+}
+
+/// Bytes of this module's own memory, which never shrinks.
+fn module_bytes() -> u32 {
+    let memory: js_sys::WebAssembly::Memory = wasm_bindgen::memory().unchecked_into();
+    let buffer: js_sys::ArrayBuffer = memory.buffer().unchecked_into();
+    buffer.byte_length()
 }
 
 /// Two values each: inode of the root, path below it.

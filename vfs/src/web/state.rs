@@ -2,29 +2,21 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::ops::Range;
 use std::rc::Rc;
 
 use futures::channel::oneshot;
 use js_sys::Uint8Array;
-use prefetch_index::dylink;
-use prefetch_index::index::{Archive, Group, Index, Member, PackedFile, bytecode_path};
-use prefetch_index::order::by_numbers;
-use prefetch_index::plan::{Budget, Line, Want, plan};
-use prefetch_index::zip::decode_member;
+use prefetch_index::index::{Archive, Index, Member, PackedFile, bytecode_path};
+use prefetch_index::plan::Line;
+use prefetch_index::zip::MemberStream;
 
 use super::error::{Cause, Failure};
 use super::host::{Host, Unpacker};
 use crate::blocks::Blocks;
 use crate::cache::{Cache, Sized64};
 use crate::packs::{Packs, Whereabouts, file_id};
-use crate::scheduler::{Found, RequestId, Scheduler, Send};
-use crate::tree::{FileId, Ino, MemberId, Node, PackedId, SHARED_LIBRARIES, SITE_PACKAGES, Tree, root_of};
-
-/// Bytes between two missing members that are fetched with them: a local header and a small member that is here.
-const FILL_GAP: u64 = 4 << 10;
-/// Most bytes of a request for what nobody is known to want: 0.2 s at 20 Mbit/s.
-const FILL_BATCH: u64 = 512 << 10;
+use crate::scheduler::{Found, RequestId, Scheduler};
+use crate::tree::{FileId, Ino, MemberId, Node, PackedId, Tree, root_of};
 
 /// The one state, shared by the exports and the transfers under way. Never borrowed across an `.await`.
 pub(crate) type Shared = Rc<RefCell<State>>;
@@ -65,10 +57,10 @@ pub(crate) struct Stats {
 pub(crate) type Outcome = Result<(), Failure>;
 
 /// Somebody who waits until the bytes of a request are here up to an offset of the archive.
-struct Waiter {
-    request: RequestId,
-    until: u64,
-    wake: oneshot::Sender<Outcome>,
+pub(super) struct Waiter {
+    pub(super) request: RequestId,
+    pub(super) until: u64,
+    pub(super) wake: oneshot::Sender<Outcome>,
 }
 
 pub(crate) struct State {
@@ -96,9 +88,10 @@ pub(crate) struct State {
     pub(crate) located: Vec<MemberId>,
     /// Blocks of large members under way.
     pub(crate) blocks: Blocks<oneshot::Sender<Outcome>>,
-    line: Line,
-    waiters: Vec<Waiter>,
-    started: Vec<u32>,
+    pub(super) line: Line,
+    pub(super) waiters: Vec<Waiter>,
+    /// Groups that were asked for.
+    pub(super) started: Vec<u32>,
 }
 
 impl State {
@@ -205,7 +198,7 @@ impl State {
     }
 
     /// Whether the decoded file is held.
-    fn is_kept(&self, id: FileId) -> bool {
+    pub(super) fn is_kept(&self, id: FileId) -> bool {
         self.unpacked.contains_key(&id) || self.cache.contains(&Kept::File(id))
     }
 
@@ -274,7 +267,7 @@ impl State {
         let decoded = decode(member, bytes).map_err(|cause| self.failure(id, cause));
         Some(decoded.map(|bytes| {
             self.scheduler.release(id.archive, &span);
-            self.keep(id, &bytes)
+            self.keep(id, bytes)
         }))
     }
 
@@ -285,15 +278,15 @@ impl State {
             return Err(self.failure(id, Cause::Unreadable));
         };
         match decode(member, bytes) {
-            Ok(decoded) => Ok(self.keep(id, &decoded)),
+            Ok(decoded) => Ok(self.keep(id, decoded)),
             Err(cause) => Err(self.failure(id, cause)),
         }
     }
 
-    fn keep(&mut self, id: MemberId, bytes: &[u8]) -> Decoded {
-        let decoded = Decoded(Uint8Array::from(bytes));
+    fn keep(&mut self, id: MemberId, bytes: Uint8Array) -> Decoded {
         self.stats.members += 1;
-        self.stats.decoded_bytes += bytes.len() as u64;
+        self.stats.decoded_bytes += u64::from(bytes.length());
+        let decoded = Decoded(bytes);
         self.cache.insert(Kept::File(FileId::Member(id)), decoded.clone());
         decoded
     }
@@ -305,191 +298,6 @@ impl State {
             Some(member) => failure.of_member(&member.path),
             None => failure,
         }
-    }
-
-    /// Waits for a file of a pack; `None`: it is not on its way.
-    pub(crate) fn await_packed(&mut self, id: PackedId) -> Option<oneshot::Receiver<Outcome>> {
-        let (wake, woken) = oneshot::channel();
-        self.packs.wait(id, wake).is_none().then_some(woken)
-    }
-
-    /// Starts the groups that a pack serves.
-    pub(crate) fn start_groups_of_pack(&mut self, pack: u32) {
-        let groups = self.groups_with(pack);
-        self.start(&groups);
-    }
-
-    fn groups_with(&self, pack: u32) -> Vec<u32> {
-        let groups = (0..).zip(&self.index.groups);
-        groups.filter(|(_, group)| group.packs.contains(&pack)).map(|(number, _)| number).collect()
-    }
-
-    /// Asks for a member that Python waits for, and for what its groups will read after it.
-    pub(crate) fn demand(&mut self, id: MemberId, span: Range<u64>) -> oneshot::Receiver<Outcome> {
-        let (wake, woken) = oneshot::channel();
-        let until = span.end;
-        let request = self.scheduler.demand(id.archive, span);
-        self.waiters.push(Waiter { request, until, wake });
-        self.start_groups_reading(id);
-        woken
-    }
-
-    /// Starts the groups that read this member: what they read will be read next.
-    pub(crate) fn start_groups_reading(&mut self, id: MemberId) {
-        let reads = |group: &Group| {
-            group.reads.iter().any(|read| (read.archive, read.member) == (id.archive, id.member))
-        };
-        let groups = (0..).zip(&self.index.groups).filter(|(_, group)| reads(group));
-        let groups: Vec<u32> = groups.map(|(number, _)| number).collect();
-        self.start(&groups);
-    }
-
-    /// Queues what the groups and their parents read and nobody has asked for yet.
-    pub(crate) fn start(&mut self, groups: &[u32]) {
-        let mut fresh = groups.to_vec();
-        fresh.retain(|group| !self.started.contains(group));
-        self.started.extend(&fresh);
-        if fresh.is_empty() {
-            return;
-        }
-        self.open_packs(&fresh);
-        let members = self
-            .index
-            .access_order(&fresh)
-            .into_iter()
-            .map(|read| MemberId { archive: read.archive, member: read.member });
-        let is_missing = |id: &MemberId| {
-            let file = FileId::Member(*id);
-            !self.packs.serves(*id) && !self.is_large(*id) && !self.is_kept(file)
-        };
-        let missing = members.filter(is_missing).filter_map(|id| {
-            let span = self.member(id)?.span();
-            matches!(self.scheduler.find(id.archive, &span), Found::Nowhere)
-                .then_some(Want { archive: id.archive, span })
-        });
-        let wants: Vec<Want> = missing.collect();
-        let lens: Vec<u64> = self.index.archives.iter().map(|archive| archive.len).collect();
-        let planned = plan(&wants, &lens, &self.line, &Budget::default());
-        self.scheduler.prefetch(&planned, &wants);
-    }
-
-    /// Queues every member that is not here, to come when nothing else is to be done. Not those that are read by blocks.
-    pub(crate) fn fill(&mut self) {
-        for (archive, number) in self.index.archives.iter().zip(0..) {
-            let ids = (0..archive.members.len() as u32).map(|member| MemberId { archive: number, member });
-            let is_here = |id: &MemberId| {
-                let file = FileId::Member(*id);
-                let packed = self.packs.place(file).map(|(_, at)| at);
-                matches!(packed, Some(Whereabouts::Coming | Whereabouts::Arrived)) || self.is_kept(file)
-            };
-            let missing =
-                ids.filter(|id| !is_here(id) && !self.is_large(*id)).filter_map(|id| self.member(id));
-            let spans = missing.filter(|member| member.len > 0).map(Member::span).collect();
-            self.scheduler.fill(
-                number,
-                by_numbers(spans, |span| (span.start, span.end)),
-                FILL_GAP,
-                FILL_BATCH,
-            );
-        }
-    }
-
-    /// The next request to send.
-    pub(crate) fn next_to_send(&mut self) -> Option<Send> {
-        let next = self.scheduler.next_to_send();
-        next.or_else(|| if self.packs.are_awaited() { None } else { self.scheduler.next_to_fill() })
-    }
-
-    /// Whether this transfer is to stop, since Python waits for another.
-    pub(crate) fn pause(&mut self, id: RequestId) -> bool {
-        let awaited = self.packs.are_awaited();
-        let in_the_way = self.scheduler.is_in_the_way(id) || awaited && self.scheduler.is_background(id);
-        if in_the_way {
-            self.scheduler.pause(id);
-        }
-        in_the_way
-    }
-
-    /// Opens the packs of the groups and of their parents.
-    fn open_packs(&mut self, groups: &[u32]) {
-        for pack in self.packs_of(groups) {
-            let files = self.index.packs.get(pack as usize).map_or(0, |pack| pack.files.len());
-            if self.packs.open(pack, files) {
-                self.packs_to_open.push(pack);
-            }
-        }
-    }
-
-    /// Packs of the groups and of their parents, in the order of what they hold first.
-    fn packs_of(&self, groups: &[u32]) -> Vec<u32> {
-        let mut pending = groups.to_vec();
-        let mut visited = vec![false; self.index.groups.len()];
-        while let Some(id) = pending.pop() {
-            if let Some(group) = self.index.groups.get(id as usize)
-                && !std::mem::replace(&mut visited[id as usize], true)
-            {
-                pending.extend(&group.parents);
-            }
-        }
-        let groups = visited.iter().zip(&self.index.groups).filter(|(visited, _)| **visited);
-        let packs = groups.flat_map(|(_, group)| group.packs.iter().copied()).collect();
-        let mut packs = by_numbers(packs, |pack| (u64::from(*pack), 0));
-        packs.dedup();
-        packs
-    }
-
-    /// Groups that code which imports these top-level modules will read, and those already started: empty when none is foreseen.
-    pub(crate) fn foreseen(&self, imports: &[String]) -> Vec<u32> {
-        let mut groups = Vec::new();
-        for (group, number) in self.index.groups.iter().zip(0..) {
-            let top = group.name.split('.').next().unwrap_or_default();
-            if imports.iter().any(|import| import == top) {
-                groups.push(number);
-            }
-        }
-        if !groups.is_empty() {
-            groups.extend(&self.started);
-        }
-        groups
-    }
-
-    /// The libraries that these groups read, in access order, as (root, path below it).
-    pub(crate) fn libraries(&self, groups: &[u32]) -> Vec<(Ino, String)> {
-        let mut libraries = Vec::new();
-        for read in self.index.access_order(groups) {
-            let archive = &self.index.archives[read.archive as usize];
-            if let Some(member) = self.index.member(read)
-                && member.is_shared_library()
-                && let Some(path) = archive.install_path(member)
-            {
-                libraries.push((root_of(archive.install), path.to_owned()));
-            }
-        }
-        libraries
-    }
-
-    /// Everything of these groups that has not arrived: what to wait for so that they can run without the network.
-    pub(crate) fn outstanding(&mut self, groups: &[u32]) -> Vec<oneshot::Receiver<Outcome>> {
-        let members: Vec<MemberId> = self
-            .index
-            .access_order(groups)
-            .into_iter()
-            .map(|read| MemberId { archive: read.archive, member: read.member })
-            .collect();
-        let mut woken = Vec::new();
-        for id in members {
-            let Some(span) = self.member(id).map(Member::span) else { continue };
-            if let Found::Coming(request) = self.scheduler.find(id.archive, &span) {
-                let (wake, receiver) = oneshot::channel();
-                self.waiters.push(Waiter { request, until: span.end, wake });
-                woken.push(receiver);
-            }
-        }
-        for pack in self.packs_of(groups) {
-            let files = self.index.packs.get(pack as usize).map_or(0, |pack| pack.files.len() as u32);
-            woken.extend((0..files).filter_map(|file| self.await_packed(PackedId { pack, file })));
-        }
-        woken
     }
 
     /// Wakes those whose bytes of `request` are here, up to the offset `arrived`.
@@ -513,49 +321,23 @@ impl State {
             waiter.request = to;
         }
     }
-
-    /// The libraries that the library `ino` needs, as (root, path below it). Those found nowhere are left out: the
-    /// dynamic linker names them better than we could.
-    pub(crate) fn needed(&mut self, ino: Ino) -> Vec<(Ino, String)> {
-        let Some(Node::File(FileId::Member(id))) = self.tree.node(ino) else { return Vec::new() };
-        let id = *id;
-        let bytes = self.cached(FileId::Member(id));
-        let Some((archive, member)) = self.index.archives.get(id.archive as usize).zip(self.member(id))
-        else {
-            return Vec::new();
-        };
-        let mut names = member.needed.clone();
-        if names.is_empty()
-            && let Some(Decoded(bytes)) = bytes
-        {
-            // Not recorded: the member is known from a central directory only. A broken section is the linker's to report.
-            names = dylink::needed(&bytes.to_vec()).unwrap_or_default();
-        }
-        let folder = archive
-            .install_path(member)
-            .and_then(|path| path.rsplit_once('/'))
-            .map_or("", |(folder, _)| folder);
-        names.iter().filter_map(|name| self.find_library(root_of(archive.install), folder, name)).collect()
-    }
-
-    /// Where a library of that file name is: beside the one that needs it, in a wheel's `NAME.libs`, in the folder of
-    /// shared libraries, or in site-packages itself.
-    fn find_library(&self, root: Ino, folder: &str, name: &str) -> Option<(Ino, String)> {
-        let top = self.tree.children(SITE_PACKAGES).filter(|(child, _)| child.ends_with(".libs"));
-        let places = std::iter::once((root, folder))
-            .chain(top.map(|(child, _)| (SITE_PACKAGES, child)))
-            .chain([(SHARED_LIBRARIES, ""), (SITE_PACKAGES, "")]);
-        places
-            .map(|(root, folder)| (root, [folder, if folder.is_empty() { "" } else { "/" }, name].concat()))
-            .find(|(root, path)| self.tree.lookup(*root, path).is_some())
-    }
 }
 
-fn decode(member: &mut Member, bytes: &[u8]) -> Result<Vec<u8>, Cause> {
+/// Piece by piece into JavaScript's memory: this module's own never holds a decoded member.
+fn decode(member: &mut Member, bytes: &[u8]) -> Result<Uint8Array, Cause> {
     let start = match member.data_offset {
         Some(_) => 0,
         None => (member.locate(bytes)? - member.header_offset) as usize,
     };
     let compressed = bytes.get(start..start + member.compressed_len as usize).unwrap_or_default();
-    Ok(decode_member(member.method, compressed, member.len, member.crc32)?)
+    let mut stream = MemberStream::new(member.method, compressed.len() as u64, member.len, member.crc32)?;
+    let decoded = Uint8Array::new_with_length(member.len as u32);
+    let mut end = 0;
+    stream.push(compressed, &mut |fresh| {
+        let start = end;
+        end += fresh.len() as u32;
+        decoded.subarray(start, end).copy_from(fresh);
+    })?;
+    stream.finish()?;
+    Ok(decoded)
 }

@@ -22,18 +22,24 @@ pub(crate) fn prepare(parts: &Parts, pyodide: &str, app: &str, strategy: &str) -
     match strategy {
         "bundle" => {
             let index = read_index(&folder)?;
-            let files = members(&index, distribution)?;
+            let groups: Vec<u32> = index.entries.iter().flat_map(|entry| entry.groups.clone()).collect();
+            let files = members(&index, &groups, distribution)?;
             let libraries: Vec<&str> =
                 files.iter().map(|(path, _)| path.as_str()).filter(|path| path.contains(".so")).collect();
             let list: Vec<String> = libraries.iter().map(|path| format!("/{path}")).collect();
             fs::write(folder.join("bundle.json"), serde_json::to_vec(&list).map_err(std::io::Error::from)?)?;
-            write_zip(&folder.join("bundle.zip"), &files, CompressionMethod::Deflated)
+            write_zip(&folder.join("bundle.zip"), &files)
         }
         "memfs" => {
             let index = read_index(&folder.join("pack"))?;
-            let mut files = members(&index, distribution)?;
+            let groups: Vec<u32> = (0..index.groups.len() as u32).collect();
+            let mut files = members(&index, &groups, distribution)?;
             files.extend(bytecode(&index, &folder.join("pack"))?);
-            write_zip(&folder.join("memfs.zip"), &files, CompressionMethod::Stored)
+            let list: Vec<(String, usize)> =
+                files.iter().map(|(path, bytes)| (format!("/{path}"), bytes.len())).collect();
+            fs::write(folder.join("memfs.json"), serde_json::to_vec(&list).map_err(std::io::Error::from)?)?;
+            let bytes: Vec<&[u8]> = files.iter().map(|(_, bytes)| bytes.as_slice()).collect();
+            Ok(fs::write(folder.join("memfs.bin"), bytes.concat())?)
         }
         _ => Ok(()),
     }
@@ -43,12 +49,15 @@ fn read_index(folder: &Path) -> Result<Index, HarnessError> {
     Ok(format::decode(&fs::read(folder.join("wheelfs.idx"))?).map_err(std::io::Error::other)?)
 }
 
-/// The members that any group reads, by absolute path without the first `/`, in access order.
-fn members(index: &Index, distribution: &Path) -> Result<Vec<(String, Vec<u8>)>, HarnessError> {
-    let all: Vec<u32> = (0..index.groups.len() as u32).collect();
+/// The members that the groups read, by absolute path without the first `/`, in access order.
+fn members(
+    index: &Index,
+    groups: &[u32],
+    distribution: &Path,
+) -> Result<Vec<(String, Vec<u8>)>, HarnessError> {
     let mut files = Vec::new();
     let mut archives: Vec<Option<Vec<u8>>> = vec![None; index.archives.len()];
-    for read in index.access_order(&all) {
+    for read in index.access_order(groups) {
         let archive = &index.archives[read.archive as usize];
         let bytes = match &mut archives[read.archive as usize] {
             Some(bytes) => bytes,
@@ -100,17 +109,14 @@ fn next(decoder: &mut Decoder) -> Result<Step, HarnessError> {
 fn installed(index: &Index, install: Install, path: &str) -> String {
     match install {
         Install::SharedLibraries => format!("usr/lib/{path}"),
-        _ => format!("lib/python{}/site-packages/{path}", index.python),
+        Install::StandardLibrary => format!("lib/python{}/{path}", index.python),
+        Install::SitePackages => format!("lib/python{}/site-packages/{path}", index.python),
     }
 }
 
-fn write_zip(
-    path: &Path,
-    files: &[(String, Vec<u8>)],
-    method: CompressionMethod,
-) -> Result<(), HarnessError> {
+fn write_zip(path: &Path, files: &[(String, Vec<u8>)]) -> Result<(), HarnessError> {
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
-    let options = SimpleFileOptions::default().compression_method(method);
+    let options = SimpleFileOptions::default().compression_method(CompressionMethod::Deflated);
     for (name, bytes) in files {
         zip.start_file(name, options).map_err(std::io::Error::other)?;
         zip.write_all(bytes)?;

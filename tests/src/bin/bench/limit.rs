@@ -48,7 +48,5 @@ impl std::fmt::Display for Limit {
 /// Whether the limit counts a request: Pyodide's runtime and standard library, and the packs.
 pub(crate) fn is_needed(entry: &Entry) -> bool {
     let path = &entry.path;
-    path.starts_with("/pyodide/") && !path.ends_with(".whl")
-        || path.ends_with("/python_stdlib.zip")
-        || path.ends_with(".pack")
+    path.starts_with("/pyodide/") && !path.ends_with(".whl") || path.ends_with(".pack")
 }

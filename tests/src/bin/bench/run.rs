@@ -34,8 +34,9 @@ pub(crate) async fn run(
     })
 }
 
-/// Whether a request is for a wheel, a shared library's archive or a pack. Pyodide's own standard library is neither.
+/// Whether a request is for a wheel, a shared library's archive or a pack. The standard library is not a package's.
 fn of_package(entry: &Entry) -> bool {
-    let is = |extension: &str| entry.path.ends_with(extension);
-    is(".whl") || is(".pack") || is(".zip") && !is("/python_stdlib.zip")
+    let name = entry.path.rsplit('/').next().unwrap_or_default();
+    let is_package = [".whl", ".pack", ".zip"].iter().any(|extension| name.ends_with(extension));
+    is_package && !name.starts_with("python_stdlib.") && name != "empty.zip"
 }

@@ -1,0 +1,190 @@
+//! What is asked for before Python does: groups, their packs and plans, and the rest when nothing else is to be done.
+
+use std::ops::Range;
+
+use futures::channel::oneshot;
+use prefetch_index::index::{Group, Member};
+use prefetch_index::order::by_numbers;
+use prefetch_index::plan::{Budget, Want, plan};
+
+use super::state::{Outcome, State, Waiter};
+use crate::packs::Whereabouts;
+use crate::scheduler::{Found, RequestId, Send};
+use crate::tree::{FileId, MemberId, PackedId};
+
+/// Bytes between two missing members that are fetched with them: a local header and a small member that is here.
+const FILL_GAP: u64 = 4 << 10;
+/// Most bytes of a request for what nobody is known to want: 0.2 s at 20 Mbit/s.
+const FILL_BATCH: u64 = 512 << 10;
+
+impl State {
+    /// Waits for a file of a pack; `None`: it is not on its way.
+    pub(crate) fn await_packed(&mut self, id: PackedId) -> Option<oneshot::Receiver<Outcome>> {
+        let (wake, woken) = oneshot::channel();
+        self.packs.wait(id, wake).is_none().then_some(woken)
+    }
+
+    /// Starts the groups that a pack serves.
+    pub(crate) fn start_groups_of_pack(&mut self, pack: u32) {
+        let groups = self.groups_with(pack);
+        self.start(&groups);
+    }
+
+    pub(super) fn groups_with(&self, pack: u32) -> Vec<u32> {
+        let groups = (0..).zip(&self.index.groups);
+        groups.filter(|(_, group)| group.packs.contains(&pack)).map(|(number, _)| number).collect()
+    }
+
+    /// Asks for a member that Python waits for, and for what its groups will read after it.
+    pub(crate) fn demand(&mut self, id: MemberId, span: Range<u64>) -> oneshot::Receiver<Outcome> {
+        let (wake, woken) = oneshot::channel();
+        let until = span.end;
+        let request = self.scheduler.demand(id.archive, span);
+        self.waiters.push(Waiter { request, until, wake });
+        self.start_groups_reading(id);
+        woken
+    }
+
+    /// Starts the groups that read this member: what they read will be read next.
+    pub(crate) fn start_groups_reading(&mut self, id: MemberId) {
+        let reads = |group: &Group| {
+            group.reads.iter().any(|read| (read.archive, read.member) == (id.archive, id.member))
+        };
+        let groups = (0..).zip(&self.index.groups).filter(|(_, group)| reads(group));
+        let groups: Vec<u32> = groups.map(|(number, _)| number).collect();
+        self.start(&groups);
+    }
+
+    /// Queues what the groups and their parents read and nobody has asked for yet.
+    pub(crate) fn start(&mut self, groups: &[u32]) {
+        let mut fresh = groups.to_vec();
+        fresh.retain(|group| !self.started.contains(group));
+        self.started.extend(&fresh);
+        if fresh.is_empty() {
+            return;
+        }
+        self.open_packs(&fresh);
+        let members = self
+            .index
+            .access_order(&fresh)
+            .into_iter()
+            .map(|read| MemberId { archive: read.archive, member: read.member });
+        let is_missing = |id: &MemberId| {
+            let file = FileId::Member(*id);
+            !self.packs.serves(*id) && !self.is_large(*id) && !self.is_kept(file)
+        };
+        let missing = members.filter(is_missing).filter_map(|id| {
+            let span = self.member(id)?.span();
+            matches!(self.scheduler.find(id.archive, &span), Found::Nowhere)
+                .then_some(Want { archive: id.archive, span })
+        });
+        let wants: Vec<Want> = missing.collect();
+        let lens: Vec<u64> = self.index.archives.iter().map(|archive| archive.len).collect();
+        let planned = plan(&wants, &lens, &self.line, &Budget::default());
+        self.scheduler.prefetch(&planned, &wants);
+    }
+
+    /// Queues every member that is not here, to come when nothing else is to be done. Not those that are read by blocks.
+    pub(crate) fn fill(&mut self) {
+        for (archive, number) in self.index.archives.iter().zip(0..) {
+            let ids = (0..archive.members.len() as u32).map(|member| MemberId { archive: number, member });
+            let is_here = |id: &MemberId| {
+                let file = FileId::Member(*id);
+                let packed = self.packs.place(file).map(|(_, at)| at);
+                matches!(packed, Some(Whereabouts::Coming | Whereabouts::Arrived)) || self.is_kept(file)
+            };
+            let missing =
+                ids.filter(|id| !is_here(id) && !self.is_large(*id)).filter_map(|id| self.member(id));
+            let spans = missing.filter(|member| member.len > 0).map(Member::span).collect();
+            self.scheduler.fill(
+                number,
+                by_numbers(spans, |span| (span.start, span.end)),
+                FILL_GAP,
+                FILL_BATCH,
+            );
+        }
+    }
+
+    /// The next request to send.
+    pub(crate) fn next_to_send(&mut self) -> Option<Send> {
+        let next = self.scheduler.next_to_send();
+        next.or_else(|| if self.packs.are_awaited() { None } else { self.scheduler.next_to_fill() })
+    }
+
+    /// Whether this transfer is to stop, since Python waits for another.
+    pub(crate) fn pause(&mut self, id: RequestId) -> bool {
+        let awaited = self.packs.are_awaited();
+        let in_the_way = self.scheduler.is_in_the_way(id) || awaited && self.scheduler.is_background(id);
+        if in_the_way {
+            self.scheduler.pause(id);
+        }
+        in_the_way
+    }
+
+    /// Opens the packs of the groups and of their parents.
+    fn open_packs(&mut self, groups: &[u32]) {
+        for pack in self.packs_of(groups) {
+            let files = self.index.packs.get(pack as usize).map_or(0, |pack| pack.files.len());
+            if self.packs.open(pack, files) {
+                self.packs_to_open.push(pack);
+            }
+        }
+    }
+
+    /// Packs of the groups and of their parents, in the order of what they hold first.
+    fn packs_of(&self, groups: &[u32]) -> Vec<u32> {
+        let mut pending = groups.to_vec();
+        let mut visited = vec![false; self.index.groups.len()];
+        while let Some(id) = pending.pop() {
+            if let Some(group) = self.index.groups.get(id as usize)
+                && !std::mem::replace(&mut visited[id as usize], true)
+            {
+                pending.extend(&group.parents);
+            }
+        }
+        let groups = visited.iter().zip(&self.index.groups).filter(|(visited, _)| **visited);
+        let packs = groups.flat_map(|(_, group)| group.packs.iter().copied()).collect();
+        let mut packs = by_numbers(packs, |pack| (u64::from(*pack), 0));
+        packs.dedup();
+        packs
+    }
+
+    /// Groups that code which imports these top-level modules will read, and those already started: empty when none is foreseen.
+    pub(crate) fn foreseen(&self, imports: &[String]) -> Vec<u32> {
+        let mut groups = Vec::new();
+        for (group, number) in self.index.groups.iter().zip(0..) {
+            let top = group.name.split('.').next().unwrap_or_default();
+            if imports.iter().any(|import| import == top) {
+                groups.push(number);
+            }
+        }
+        if !groups.is_empty() {
+            groups.extend(&self.started);
+        }
+        groups
+    }
+
+    /// Everything of these groups that has not arrived: what to wait for so that they can run without the network.
+    pub(crate) fn outstanding(&mut self, groups: &[u32]) -> Vec<oneshot::Receiver<Outcome>> {
+        let members: Vec<MemberId> = self
+            .index
+            .access_order(groups)
+            .into_iter()
+            .map(|read| MemberId { archive: read.archive, member: read.member })
+            .collect();
+        let mut woken = Vec::new();
+        for id in members {
+            let Some(span) = self.member(id).map(Member::span) else { continue };
+            if let Found::Coming(request) = self.scheduler.find(id.archive, &span) {
+                let (wake, receiver) = oneshot::channel();
+                self.waiters.push(Waiter { request, until: span.end, wake });
+                woken.push(receiver);
+            }
+        }
+        for pack in self.packs_of(groups) {
+            let files = self.index.packs.get(pack as usize).map_or(0, |pack| pack.files.len() as u32);
+            woken.extend((0..files).filter_map(|file| self.await_packed(PackedId { pack, file })));
+        }
+        woken
+    }
+}
