@@ -1,6 +1,7 @@
 """`prefetch-index`, the program that records and builds indexes, and the Node it needs."""
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -34,10 +35,8 @@ def record(distribution, packages, name, program, cache, timeout):
 
     None when it does not come to its end within `timeout` seconds.
     """
-    key = hashlib.sha256(b"\0".join([distribution.lock_bytes, program.encode(), PROGRAM.read_bytes()]))
-    for package in packages:
-        key.update(package.encode())
-    trace = cache / key.hexdigest()[:16] / f"{name}.trace"
+    key = digest(distribution, program.encode(), *(package.encode() for package in packages))
+    trace = cache / key / f"{name}.trace"
     if trace.exists():
         return trace
     trace.parent.mkdir(parents=True, exist_ok=True)
@@ -54,16 +53,51 @@ def record(distribution, packages, name, program, cache, timeout):
     return trace
 
 
-def build(distribution, traces, options, output):
-    """Makes `output` a folder with the index of these traces, and what belongs to it."""
-    if output.exists():
-        shutil.rmtree(output)
+def build(distribution, traces, options, cache):
+    """Makes a folder with the index of these traces, and what belongs to it; from the cache if it was made before.
+
+    The cache keeps the last one only: another is as large as the site's packs.
+    """
+    named = [part for trace in traces for part in (trace.stem.encode(), trace.read_bytes())]
+    built = cache / digest(distribution, *(option.encode() for option in options), *named)
+    if built.exists():
+        return built
+    if cache.exists():
+        shutil.rmtree(cache)
+    partial = built.with_suffix(".partial")
+    partial.mkdir(parents=True)
     arguments = [argument for trace in traces for argument in ("--trace", trace)]
-    prefetch_index(["build", "--pyodide", distribution.folder, *arguments, *options, "-o", output], None)
+    prefetch_index(["build", "--pyodide", distribution.folder, *arguments, *options, "-o", partial], None)
+    partial.replace(built)
+    return built
+
+
+def beside(index):
+    """Files that an index needs beside itself, each with its length, or None where the index does not say it."""
+    report = json.loads(run(["inspect", "--json", index]))
+    files = [(pack["url"], pack["bytes"]) for pack in report["packs"]]
+    # Of what is not hot in the standard library, the index says where it is in Pyodide's own.
+    if any(archive["install_dir"] == "stdlib" for archive in report["archives"]):
+        files.append(("python_stdlib.zip", None))
+    return files
+
+
+def digest(distribution, *parts):
+    """A name for what `prefetch-index` makes of these, on this distribution."""
+    key = hashlib.sha256()
+    for part in (PROGRAM.read_bytes(), *distribution.identity(), *parts):
+        # With lengths, so that no two lists of parts are one sequence of bytes.
+        key.update(len(part).to_bytes(8, "little"))
+        key.update(part)
+    return key.hexdigest()[:16]
 
 
 def prefetch_index(arguments, timeout):
-    environment = {**os.environ, "NODE": node()}
+    """For what runs Pyodide: it needs Node."""
+    return run(arguments, {**os.environ, "NODE": node()}, timeout)
+
+
+def run(arguments, environment=None, timeout=None):
     command = [str(PROGRAM), *map(str, arguments)]
     done = subprocess.run(
         command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout
