@@ -16,6 +16,8 @@ from .errors import WheelfsError
 KERNEL = "@jupyterlite/pyodide-kernel-extension:kernel"
 SITE_FILES = Path(__file__).parent / "site"
 INDEX = "wheelfs.idx"
+# Entry point of the index: what a kernel reads when it starts.
+KERNEL_ENTRY = "kernel"
 # What `prefetch-index build` writes beside the index.
 PACKS = ("--pack", "--stdlib")
 # Remembers which Pyodide stood in the site's settings before; for people it says what was built.
@@ -107,32 +109,36 @@ class WheelfsAddon(BaseAddon):
         lock = self._place(options.get("lockFileURL", pyodide.rsplit("/", 1)[0] + "/" + LOCK))
         distribution = Distribution(runtime, lock, self.cache / "pyodide")
         if self.index is None:
-            built, entries, version = self._build_index(distribution)
+            built = self._build_index(distribution)
         else:
             built = (self.manager.lite_dir / self.index).resolve()
-            entries, version = [], None
             if not (built / INDEX).is_file():
                 raise WheelfsError(f"{built} has no {INDEX}: make it with prefetch-index build")
+        index = recording.inspect(built / INDEX)
+        wanted = distribution.version
+        if wanted not in (None, index["pyodide"]):
+            raise WheelfsError(f"{built / INDEX} is for Pyodide {index['pyodide']}, the site has {wanted}: build it again")
+        entries = [entry["name"] for entry in index["entries"]]
+        others = [name for name in entries if name != KERNEL_ENTRY]
         wheelfs = {
             "pyodide": self._from_output(pyodide, "pyodide.mjs"),
+            "version": index["pyodide"],
             "index": INDEX,
             "baseUrl": self._from_output(options.get("lockFileURL", pyodide), ""),
+            "background": others if self.background else [],
         }
-        if version:
-            wheelfs["version"] = version
-        if entries:
-            wheelfs["entry"] = "kernel"
-            wheelfs["background"] = [name for name in entries if name != "kernel"] if self.background else []
+        if KERNEL_ENTRY in entries:
+            wheelfs["entry"] = KERNEL_ENTRY
         self._write_output(built, distribution, wheelfs)
         # A module by a name that every server knows to be JavaScript, for a kernel that wants a module.
         entry = "pyodide.module.js" if pyodide.endswith(".mjs") else "pyodide.js"
         self._write_kernel_settings({**settings, "pyodideUrl": f"./static/wheelfs/{entry}"})
 
     def _build_index(self, distribution):
-        """Records what has to be recorded; returns the folder of the index, its entry points, and Pyodide's version."""
+        """Records what has to be recorded; returns the folder of its index."""
         wheels = self._site_wheels()
         kernel = distribution.closure(programs.KERNEL_PACKAGES)
-        wanted = [("kernel", kernel, programs.kernel_program(wheels), None)]
+        wanted = [(KERNEL_ENTRY, kernel, programs.kernel_program(wheels), None)]
         for path in self._notebooks():
             cells = programs.cells(path)
             imported = distribution.imported_by("\n".join(cells))
@@ -165,9 +171,7 @@ class WheelfsAddon(BaseAddon):
             traces.append(path)
         self.log.info("[wheelfs] building the index%s", " and packs" if self.packs else "")
         options = [*(PACKS if self.packs else ()), *self.build_options]
-        built = recording.build(distribution, traces, options, self.cache / "built")
-        header = json.loads(traces[0].read_text(**UTF8).split("\n", 1)[0])
-        return built, [trace.stem for trace in traces], header["pyodide"]
+        return recording.build(distribution, traces, options, self.cache / "built")
 
     def _site_wheels(self):
         """The wheels that the kernel installs from the site: its extension's, and those of its `pypi` folder."""
@@ -206,11 +210,7 @@ class WheelfsAddon(BaseAddon):
         assert self._is_ours(settings.get("pyodideUrl", "")), "the kernel's pyodideUrl is not wheelfs's: build again"
         for name in ("pyodide.module.js", "pyodide.js", "index.js", "wheelfs_bg.wasm", SETTINGS, INDEX):
             assert (self.output / name).is_file(), f"{self.output / name} is missing: build again"
-        for name, length in recording.beside(self.output / INDEX):
-            file = self.output / name
-            assert file.is_file(), f"{file}, which {INDEX} names, is missing: build again"
-            found = file.stat().st_size
-            assert length in (None, found), f"{file} has {found} bytes, {INDEX} says {length}: build again"
+        recording.inspect(self.output / INDEX)
         pyodide = json.loads((self.output / SETTINGS).read_text(**UTF8))["pyodide"]
         if "://" not in pyodide:
             real = (self.output / pyodide).resolve()

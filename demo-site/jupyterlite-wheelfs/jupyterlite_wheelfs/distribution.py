@@ -38,7 +38,10 @@ class Distribution:
         self.folder.mkdir(parents=True, exist_ok=True)
         self._take(join(lock), LOCK, changes=True)
         self.lock_bytes = (self.folder / LOCK).read_bytes()
-        self.packages = json.loads(self.lock_bytes)["packages"]
+        lock_file = json.loads(self.lock_bytes)
+        self.packages = lock_file["packages"]
+        # Older ones do not say it.
+        self.version = lock_file["info"].get("version")
         self._named = {canonical(entry["name"]): entry for entry in self.packages.values()}
 
     def gather_runtime(self):

@@ -72,20 +72,28 @@ def build(distribution, traces, options, cache):
     return built
 
 
-def beside(index):
-    """Files that an index needs beside itself, each with its length, or None where the index does not say it."""
+def inspect(index):
+    """What an index says of itself, as `prefetch-index inspect --json` has it, if the files it needs are beside it."""
     report = json.loads(run(["inspect", "--json", index]))
-    files = [(pack["url"], pack["bytes"]) for pack in report["packs"]]
-    # Of what is not hot in the standard library, the index says where it is in Pyodide's own.
+    needed = [(pack["url"], pack["bytes"]) for pack in report["packs"]]
+    # Where the index tells what of the standard library is not hot, what is has to be there.
     if any(archive["install_dir"] == "stdlib" for archive in report["archives"]):
-        files.append(("python_stdlib.zip", None))
-    return files
+        needed.append(("python_stdlib.zip", None))
+    for name, length in needed:
+        file = index.parent / name
+        if not file.is_file():
+            raise WheelfsError(f"{file} is missing, which {index.name} needs: take all that prefetch-index build wrote")
+        found = file.stat().st_size
+        if length not in (None, found):
+            raise WheelfsError(f"{file} has {found} bytes, {index.name} says {length}: take both from one build")
+    return report
 
 
 def digest(distribution, *parts):
-    """A name for what `prefetch-index` makes of these, on this distribution."""
+    """A name for what this release of the addon makes of these, on this distribution."""
     key = hashlib.sha256()
-    for part in (PROGRAM.read_bytes(), *distribution.identity(), *parts):
+    makers = [path.read_bytes() for path in (PROGRAM, *sorted(Path(__file__).parent.glob("*.py")))]
+    for part in (*makers, *distribution.identity(), *parts):
         # With lengths, so that no two lists of parts are one sequence of bytes.
         key.update(len(part).to_bytes(8, "little"))
         key.update(part)
