@@ -18,6 +18,8 @@ const KERNEL: &str = "@jupyterlite/pyodide-kernel-extension:kernel";
 #[derive(Debug)]
 pub struct Lite {
     python: PathBuf,
+    /// For recording.
+    node: PathBuf,
     addon: PathBuf,
     source: PathBuf,
 }
@@ -31,7 +33,7 @@ impl Lite {
         let folder = &folder.canonicalize()?;
         let python = parts.jupyterlite(version)?.to_owned();
         let addon = folder.join("addon");
-        let lite = Lite { python, addon, source };
+        let lite = Lite { python, node: parts.node.clone(), addon, source };
         let wheel = parts.addon()?;
         let pip =
             ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--no-index"];
@@ -90,6 +92,7 @@ impl Lite {
             .args(arguments)
             .current_dir(&self.source)
             .env("PYTHONPATH", &self.addon)
+            .env("NODE", &self.node)
             .output()?;
         let printed =
             format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
