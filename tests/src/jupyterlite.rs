@@ -11,41 +11,29 @@ use serde_json::{Value, json};
 
 use crate::{Browser, HarnessError, Parts};
 
+/// The plugin that the kernel's settings are of.
+const KERNEL: &str = "@jupyterlite/pyodide-kernel-extension:kernel";
+
 /// A site's source and how to build it, with one version of JupyterLite and the Pyodide that belongs to it.
 #[derive(Debug)]
 pub struct Lite {
     python: PathBuf,
+    /// For recording.
+    node: PathBuf,
     addon: PathBuf,
     source: PathBuf,
 }
 
 impl Lite {
-    /// Copies the example of `demo-site/examples` into `folder`, gives it that Pyodide and the wheels it cannot fetch,
-    /// and installs the addon's wheel. `version`: "0.8" or "0.6".
-    pub fn new(
-        parts: &Parts,
-        version: &str,
-        example: &str,
-        pyodide: &str,
-        folder: &Path,
-    ) -> Result<Lite, HarnessError> {
+    /// Copies the example of `demo-site/examples` into `folder` and installs the addon's wheel. `version`: "0.8" or "0.6".
+    pub fn new(parts: &Parts, version: &str, example: &str, folder: &Path) -> Result<Lite, HarnessError> {
         let source = folder.join("site");
-        fs::create_dir_all(&source)?;
         copy(&Parts::root().join("demo-site/examples").join(example), &source)?;
-        fs::create_dir_all(source.join("static"))?;
-        std::os::unix::fs::symlink(parts.pyodide(pyodide)?, source.join("static/pyodide"))?;
-        copy(&parts.site_wheels, &source.join("pypi"))?;
-        // The application shows itself to scripts; nothing is fetched from PyPI.
-        let settings = json!({ "jupyter-lite-schema-version": 0, "jupyter-config-data": {
-            "exposeAppInBrowser": true,
-            "litePluginSettings": { "@jupyterlite/pyodide-kernel-extension:kernel": { "disablePyPIFallback": true } }
-        }});
-        fs::write(source.join("jupyter-lite.json"), settings.to_string())?;
         // A program started there needs the whole path.
         let folder = &folder.canonicalize()?;
         let python = parts.jupyterlite(version)?.to_owned();
         let addon = folder.join("addon");
-        let lite = Lite { python, addon, source };
+        let lite = Lite { python, node: parts.node.clone(), addon, source };
         let wheel = parts.addon()?;
         let pip =
             ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--no-index"];
@@ -55,6 +43,36 @@ impl Lite {
             wheel.as_os_str(),
         ]))?;
         Ok(lite)
+    }
+
+    /// Puts a Pyodide where the site looks for its own.
+    pub fn add_pyodide(&self, distribution: &Path) -> Result<(), HarnessError> {
+        fs::create_dir_all(self.source.join("static"))?;
+        Ok(std::os::unix::fs::symlink(distribution, self.source.join("static/pyodide"))?)
+    }
+
+    /// Puts the wheels that its kernels cannot fetch where the site looks for such.
+    pub fn add_wheels(&self, parts: &Parts) -> Result<(), HarnessError> {
+        copy(&parts.site_wheels, &self.source.join("pypi"))
+    }
+
+    /// Writes the site's settings. `kernel`: more of those of the Python kernel.
+    pub fn configure(&self, mut kernel: Value) -> Result<(), HarnessError> {
+        kernel["disablePyPIFallback"] = true.into();
+        let settings = json!({ "jupyter-lite-schema-version": 0, "jupyter-config-data": {
+            // The application shows itself to scripts.
+            "exposeAppInBrowser": true,
+            "litePluginSettings": { KERNEL: kernel }
+        }});
+        Ok(fs::write(self.source.join("jupyter-lite.json"), settings.to_string())?)
+    }
+
+    /// The settings of the Python kernel in a site that was built.
+    pub fn kernel_settings(&self, output: &Path) -> Result<Value, HarnessError> {
+        let path = output.join("jupyter-lite.json");
+        let mut settings: Value = serde_json::from_slice(&fs::read(&path)?)
+            .map_err(|source| HarnessError::Json { path, source })?;
+        Ok(settings["jupyter-config-data"]["litePluginSettings"][KERNEL].take())
     }
 
     /// The folder of the site's source.
@@ -74,6 +92,7 @@ impl Lite {
             .args(arguments)
             .current_dir(&self.source)
             .env("PYTHONPATH", &self.addon)
+            .env("NODE", &self.node)
             .output()?;
         let printed =
             format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));

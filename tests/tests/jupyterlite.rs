@@ -1,13 +1,29 @@
-//! Real JupyterLite sites with the addon, built and used.
+//! Real JupyterLite sites with the addon, built once and used in every engine.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    sync::OnceLock,
+};
 
 use demo_site::Line;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use wheelfs_tests::{Browser, HarnessError, LineSite, Lite, LitePage, Parts, Site};
+use wheelfs_tests::{Browser, Engine, HarnessError, Lite, LitePage, Parts, Site};
 
-async fn serve(output: &Path) -> Result<LineSite, HarnessError> {
-    Site::of(&[("/", output)]).start(Line::new(0, 0)).await
+/// Packs in seconds instead of a minute.
+const QUICK: &str = "--WheelfsAddon.build_options=--quick";
+
+/// A site, and what is done with it.
+struct Example {
+    output: PathBuf,
+    /// A cell that imports a package which a notebook of the site imports too, and what it shows.
+    import: (&'static str, &'static str),
+    /// What is typed before Tab, and the end of something it has to offer.
+    tab: (&'static str, &'static str),
+    /// The same as `import` with a package that no notebook imports.
+    unforeseen: (&'static str, &'static str),
 }
 
 /// SHA-256 of every file.
@@ -24,64 +40,196 @@ fn digests(folder: &Path, found: &mut BTreeMap<String, String>) -> Result<(), Ha
     Ok(())
 }
 
-/// Boot, a package never loaded before, Tab on it, a wheel by pip, a restart, a second kernel beside the first.
-async fn works(output: &Path, import: &str, shown: &str, tab: (&str, &str)) -> Result<(), HarnessError> {
+/// A folder of this name for a site: empty, but for what the addon keeps of earlier builds by what it was made of.
+fn folder(name: &str) -> Result<PathBuf, HarnessError> {
+    let sites = Parts::root().join("target/test-site");
+    let (folder, kept) = (sites.join(name), sites.join(format!("{name}.kept")));
+    let cache = folder.join("site/.cache/wheelfs");
+    if cache.exists() && !kept.exists() {
+        fs::rename(&cache, &kept)?;
+    }
+    if folder.exists() {
+        fs::remove_dir_all(&folder)?;
+    }
+    if kept.exists() {
+        fs::create_dir_all(folder.join("site/.cache"))?;
+        fs::rename(kept, cache)?;
+    }
+    fs::create_dir_all(&folder)?;
+    Ok(folder)
+}
+
+/// JupyterLite 0.8 with Pyodide 314 by `--pyodide`, a lock file of its own as `--pyodide-lock` leaves it, and a wheel by
+/// `--piplite-wheels`. Built twice, switched off and on again.
+fn sympy_on_0_8() -> Result<Example, HarnessError> {
     let parts = Parts::find()?;
-    let site = serve(output).await?;
-    let browser = Browser::start(&parts).await?;
+    let folder = folder("jupyterlite-0.8")?;
+    let (lite, output) = (Lite::new(&parts, "0.8", "jupyterlite", &folder)?, folder.join("output"));
+    let distribution = parts.pyodide("314.0.7")?;
+    fs::create_dir_all(folder.join("given/pyodide"))?;
+    std::os::unix::fs::symlink(distribution, folder.join("given/pyodide/pyodide"))?;
+    let lock_url = "./files/pyodide-lock.json";
+    let lock_file = lite.source().join(lock_url);
+    let mut lock: Value = serde_json::from_slice(&fs::read(distribution.join("pyodide-lock.json"))?)
+        .map_err(|source| HarnessError::Json { path: lock_file.clone(), source })?;
+    for package in lock["packages"].as_object_mut().into_iter().flat_map(|packages| packages.values_mut()) {
+        package["file_name"] =
+            format!("../static/pyodide/{}", package["file_name"].as_str().unwrap_or("")).into();
+    }
+    fs::write(&lock_file, lock.to_string())?;
+    lite.configure(json!({ "loadPyodideOptions": { "lockFileURL": lock_url, "packages": ["ipython"] } }))?;
+    let wheels = parts.site_wheels.to_string_lossy();
+    let given = folder.join("given/pyodide");
+    let options = [QUICK, "--pyodide", &given.to_string_lossy(), "--piplite-wheels", &wheels];
+    let build = |more: &[&str]| lite.lite("build", &output, &[&options, more].concat());
+
+    build(&[])?;
+    let (mut first, mut second, mut third) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+    digests(&output, &mut first)?;
+    // It builds once more, and then looks.
+    lite.lite("check", &output, &options)?;
+    digests(&output, &mut second)?;
+    assert_eq!(first, second, "a second build changed the site");
+    let settings = lite.kernel_settings(&output)?;
+    assert_eq!(settings["pyodideUrl"], "./static/wheelfs/pyodide.module.js");
+    assert_eq!(settings["loadPyodideOptions"]["lockFileURL"], lock_url);
+    assert!(
+        settings["pipliteUrls"][0].as_str().is_some_and(|url| url.contains("pypi/all.json")),
+        "{settings}"
+    );
+    build(&["--no-wheelfs"])?;
+    assert_eq!(lite.kernel_settings(&output)?["pyodideUrl"], "./static/pyodide/pyodide.mjs");
+    assert!(!output.join("static/wheelfs").exists());
+    build(&[])?;
+    digests(&output, &mut third)?;
+    assert_eq!(first, third, "switching it off and on again changed the site");
+    Ok(Example {
+        output,
+        import: ("import sympy\nx = sympy.symbols('x')\nsympy.integrate(sympy.sin(x), x)", "-cos(x)"),
+        tab: ("sympy.integr", "integrate"),
+        unforeseen: ("import msgpack\nmsgpack.unpackb(msgpack.packb([1, 2]))", "[1, 2]"),
+    })
+}
+
+/// JupyterLite 0.6 with Pyodide 0.27 in the site's own `static/pyodide`, and a wheel in its `pypi`.
+fn pandas_on_0_6() -> Result<Example, HarnessError> {
+    let parts = Parts::find()?;
+    let folder = folder("jupyterlite-0.6")?;
+    let (lite, output) = (Lite::new(&parts, "0.6", "jupyterlite-0.27", &folder)?, folder.join("output"));
+    lite.add_pyodide(parts.pyodide("0.27.7")?)?;
+    lite.add_wheels(&parts)?;
+    lite.configure(json!({}))?;
+    lite.lite("build", &output, &[QUICK])?;
+    // An index made elsewhere is taken as it is, but only if it is whole.
+    let given = folder.join("given");
+    fs::create_dir_all(&given)?;
+    let index = format!("--wheelfs-index={}", given.display());
+    for file in ["wheelfs.idx", "python_stdlib.zip", "kernel.pack", "micropip.pack"] {
+        fs::copy(output.join("static/wheelfs").join(file), given.join(file))?;
+    }
+    assert!(lite.lite("build", &output, &[&index]).is_err(), "a pack is missing");
+    fs::copy(output.join("static/wheelfs/notebook-ages.pack"), given.join("notebook-ages.pack"))?;
+    let (mut recorded, mut taken) = (BTreeMap::new(), BTreeMap::new());
+    digests(&output, &mut recorded)?;
+    lite.lite("build", &output, &[&index])?;
+    digests(&output, &mut taken)?;
+    assert_eq!(recorded, taken, "the site's own index was taken otherwise than the same from elsewhere");
+    lite.lite("check", &output, &[&index])?;
+    Ok(Example {
+        output,
+        import: ("import pandas\nint(pandas.DataFrame({'age': [36, 85]})['age'].sum())", "121"),
+        tab: ("pandas.DataFr", "DataFrame"),
+        unforeseen: ("import pyparsing\npyparsing.Word('ab').parse_string('abc')[0]", "'ab'"),
+    })
+}
+
+/// Sites are built when the first engine wants them.
+static SYMPY_ON_0_8: OnceLock<Example> = OnceLock::new();
+static PANDAS_ON_0_6: OnceLock<Example> = OnceLock::new();
+
+/// Whether there is more to see than one kernel.
+#[derive(PartialEq)]
+enum More {
+    /// It is restarted, and a second runs beside it.
+    Kernels,
+    Nothing,
+}
+
+/// Boot, packages never loaded before, Tab on one, a wheel by pip.
+async fn works(engine: Engine, example: &Example, more: More) -> Result<(), HarnessError> {
+    let parts = Parts::find()?;
+    let site = Site::of(&[("/", example.output.as_path())]).start(Line::new(0, 0)).await?;
+    let browser = Browser::of(&parts, engine).await?;
     let page = LitePage::open(&browser, &site.url("/lab/index.html")).await?;
+    let (import, shown) = example.import;
     page.start("first").await?;
     assert_eq!(page.run("first", "1 + 1").await?, "2");
     assert_eq!(page.run("first", import).await?, shown);
-    let offered = page.complete("first", tab.0).await?;
-    assert!(offered.iter().any(|name| name.ends_with(tab.1)), "{offered:?}");
+    let offered = page.complete("first", example.tab.0).await?;
+    assert!(offered.iter().any(|name| name.ends_with(example.tab.1)), "{offered:?}");
+    assert_eq!(page.run("first", example.unforeseen.0).await?, example.unforeseen.1);
     page.run("first", "%pip install cowsay").await?;
     let said = page.run("first", "import cowsay\ncowsay.cow('lazy')").await?;
     assert!(said.contains("| lazy |"), "{said}");
     let stats = "import pyodide_js\nprint(pyodide_js.wheelfs.suspends, pyodide_js.loadedPackages.ipython)";
-    assert_eq!(page.run("first", stats).await?, "True wheelfs\n");
-    page.restart("first").await?;
-    let gone = page.run("first", "cowsay").await?;
-    assert!(gone.contains("NameError"), "{gone}");
-    page.start("second").await?;
-    assert_eq!(page.run_in_all(&["first", "second"], import).await?, [shown, shown]);
-    // Nothing was loaded whole.
-    let log = site.server.log().take();
-    for entry in
-        log.iter().filter(|entry| entry.path.starts_with("/static/pyodide/") && entry.path.ends_with(".whl"))
-    {
-        assert_eq!(entry.status, 206, "{}", entry.path);
+    let suspends = if engine.suspends() { "True" } else { "False" };
+    assert_eq!(page.run("first", stats).await?, format!("{suspends} wheelfs\n"));
+    if more == More::Kernels {
+        page.restart("first").await?;
+        let gone = page.run("first", "cowsay").await?;
+        assert!(gone.contains("NameError"), "{gone}");
+        page.start("second").await?;
+        assert_eq!(page.run_in_all(&["first", "second"], import).await?, [shown, shown]);
     }
+    let log = site.server.log().take();
+    let of_pyodide = |path: &str| path.starts_with("/static/pyodide/");
+    let mut wheels =
+        log.iter().filter(|entry| of_pyodide(&entry.path) && entry.path.ends_with(".whl")).peekable();
+    assert!(wheels.peek().is_some(), "nothing came from a wheel");
+    let whole = wheels.find(|entry| entry.status != 206);
+    assert!(whole.is_none(), "loaded whole: {whole:?}");
+    assert!(log.iter().any(|entry| entry.path.ends_with(".pack")), "no pack was asked for");
     Ok(())
 }
 
+async fn works_on_0_8(engine: Engine) -> Result<(), HarnessError> {
+    let site = SYMPY_ON_0_8.get_or_init(|| sympy_on_0_8().expect("the site is built"));
+    works(engine, site, More::Kernels).await
+}
+
+async fn works_on_0_6(engine: Engine, more: More) -> Result<(), HarnessError> {
+    let site = PANDAS_ON_0_6.get_or_init(|| pandas_on_0_6().expect("the site is built"));
+    works(engine, site, more).await
+}
+
+// In the order of their names, so that the two sites are built side by side.
+
 #[tokio::test]
-async fn version_0_8_with_sympy() -> Result<(), HarnessError> {
-    let folder = tempfile::tempdir()?;
-    let lite = Lite::new(&Parts::find()?, "0.8", "jupyterlite", "314.0.7", folder.path())?;
-    let output = folder.path().join("output");
-    lite.lite("build", &output, &[])?;
-    lite.lite("check", &output, &[])?;
-    let (mut first, mut second) = (BTreeMap::new(), BTreeMap::new());
-    digests(&output, &mut first)?;
-    lite.lite("build", &output, &[])?;
-    digests(&output, &mut second)?;
-    assert_eq!(first, second, "a second build changed the site");
-    let import = "import sympy\nx = sympy.symbols('x')\nsympy.integrate(sympy.sin(x), x)";
-    works(&output, import, "-cos(x)", ("sympy.integr", "integrate")).await?;
-    lite.lite("build", &output, &["--no-wheelfs"])?;
-    let settings = fs::read_to_string(output.join("jupyter-lite.json"))?;
-    assert!(settings.contains("./static/pyodide/pyodide.mjs") && !output.join("static/wheelfs").exists());
-    Ok(())
+async fn in_chromium_0_6_with_pandas() -> Result<(), HarnessError> {
+    works_on_0_6(Engine::Chromium, More::Kernels).await
 }
 
 #[tokio::test]
-async fn version_0_6_with_pandas() -> Result<(), HarnessError> {
-    let folder = tempfile::tempdir()?;
-    let lite = Lite::new(&Parts::find()?, "0.6", "jupyterlite-0.27", "0.27.7", folder.path())?;
-    let output = folder.path().join("output");
-    lite.lite("build", &output, &[])?;
-    lite.lite("check", &output, &[])?;
-    let import = "import pandas\nint(pandas.DataFrame({'age': [36, 85]})['age'].sum())";
-    works(&output, import, "121", ("pandas.DataFr", "DataFrame")).await
+async fn in_chromium_0_8_with_sympy() -> Result<(), HarnessError> {
+    works_on_0_8(Engine::Chromium).await
+}
+
+#[tokio::test]
+async fn in_firefox_0_6_with_pandas() -> Result<(), HarnessError> {
+    works_on_0_6(Engine::Firefox, More::Nothing).await
+}
+
+#[tokio::test]
+async fn in_firefox_0_8_with_sympy() -> Result<(), HarnessError> {
+    works_on_0_8(Engine::Firefox).await
+}
+
+#[tokio::test]
+async fn in_webkit_0_6_with_pandas() -> Result<(), HarnessError> {
+    works_on_0_6(Engine::WebKit, More::Nothing).await
+}
+
+#[tokio::test]
+async fn in_webkit_0_8_with_sympy() -> Result<(), HarnessError> {
+    works_on_0_8(Engine::WebKit).await
 }

@@ -16,6 +16,10 @@ from .errors import WheelfsError
 KERNEL = "@jupyterlite/pyodide-kernel-extension:kernel"
 SITE_FILES = Path(__file__).parent / "site"
 INDEX = "wheelfs.idx"
+# Entry point of the index: what a kernel reads when it starts.
+KERNEL_ENTRY = "kernel"
+# What `prefetch-index build` writes beside the index.
+PACKS = ("--pack", "--stdlib")
 # Remembers which Pyodide stood in the site's settings before; for people it says what was built.
 SETTINGS = "wheelfs.json"
 
@@ -42,6 +46,11 @@ class WheelfsAddon(BaseAddon):
     background = Bool(
         True, help="whether a started kernel goes on to fetch what the notebooks and packages read"
     ).tag(config=True)
+    packs = Bool(
+        True,
+        help="whether what was recorded is written as packs, and the standard library with it: half of the bytes, and no "
+        "Python to compile on the page, for a minute or two of building whenever something changed",
+    ).tag(config=True)
     build_options = List(Unicode(), help="more options for `prefetch-index build`").tag(config=True)
 
     aliases = {
@@ -50,7 +59,10 @@ class WheelfsAddon(BaseAddon):
         "wheelfs-notebooks": "WheelfsAddon.notebooks",
         "wheelfs-traces": "WheelfsAddon.traces",
     }
-    flags = {"no-wheelfs": ({"WheelfsAddon": {"enabled": False}}, "Leave the site's Pyodide as it is")}
+    flags = {
+        "no-wheelfs": ({"WheelfsAddon": {"enabled": False}}, "Leave the site's Pyodide as it is"),
+        "no-wheelfs-packs": ({"WheelfsAddon": {"packs": False}}, "Index the wheels only, without packs"),
+    }
 
     @property
     def output(self):
@@ -96,34 +108,37 @@ class WheelfsAddon(BaseAddon):
         runtime = self._place(pyodide.rsplit("/", 1)[0] + "/")
         lock = self._place(options.get("lockFileURL", pyodide.rsplit("/", 1)[0] + "/" + LOCK))
         distribution = Distribution(runtime, lock, self.cache / "pyodide")
-        built = self.cache / "built"
         if self.index is None:
-            entries, version = self._build_index(distribution, built)
+            built = self._build_index(distribution)
         else:
             built = (self.manager.lite_dir / self.index).resolve()
-            entries, version = [], None
             if not (built / INDEX).is_file():
                 raise WheelfsError(f"{built} has no {INDEX}: make it with prefetch-index build")
+        index = recording.inspect(built / INDEX)
+        wanted = distribution.version
+        if wanted not in (None, index["pyodide"]):
+            raise WheelfsError(f"{built / INDEX} is for Pyodide {index['pyodide']}, the site has {wanted}: build it again")
+        entries = [entry["name"] for entry in index["entries"]]
+        others = [name for name in entries if name != KERNEL_ENTRY]
         wheelfs = {
             "pyodide": self._from_output(pyodide, "pyodide.mjs"),
+            "version": index["pyodide"],
             "index": INDEX,
             "baseUrl": self._from_output(options.get("lockFileURL", pyodide), ""),
+            "background": others if self.background else [],
         }
-        if version:
-            wheelfs["version"] = version
-        if entries:
-            wheelfs["entry"] = "kernel"
-            wheelfs["background"] = [name for name in entries if name != "kernel"] if self.background else []
+        if KERNEL_ENTRY in entries:
+            wheelfs["entry"] = KERNEL_ENTRY
         self._write_output(built, distribution, wheelfs)
         # A module by a name that every server knows to be JavaScript, for a kernel that wants a module.
         entry = "pyodide.module.js" if pyodide.endswith(".mjs") else "pyodide.js"
         self._write_kernel_settings({**settings, "pyodideUrl": f"./static/wheelfs/{entry}"})
 
-    def _build_index(self, distribution, built):
-        """Records what has to be recorded; returns the index's entry points, and Pyodide's version."""
+    def _build_index(self, distribution):
+        """Records what has to be recorded; returns the folder of its index."""
         wheels = self._site_wheels()
         kernel = distribution.closure(programs.KERNEL_PACKAGES)
-        wanted = [("kernel", kernel, programs.kernel_program(wheels), None)]
+        wanted = [(KERNEL_ENTRY, kernel, programs.kernel_program(wheels), None)]
         for path in self._notebooks():
             cells = programs.cells(path)
             imported = distribution.imported_by("\n".join(cells))
@@ -154,9 +169,9 @@ class WheelfsAddon(BaseAddon):
             header = json.loads(path.read_text(**UTF8).split("\n", 1)[0])
             distribution.gather(distribution.closure([package["name"] for package in header["packages"]]))
             traces.append(path)
-        recording.build(distribution, traces, self.build_options, built)
-        header = json.loads(traces[0].read_text(**UTF8).split("\n", 1)[0])
-        return [trace.stem for trace in traces], header["pyodide"]
+        self.log.info("[wheelfs] building the index%s", " and packs" if self.packs else "")
+        options = [*(PACKS if self.packs else ()), *self.build_options]
+        return recording.build(distribution, traces, options, self.cache / "built")
 
     def _site_wheels(self):
         """The wheels that the kernel installs from the site: its extension's, and those of its `pypi` folder."""
@@ -195,6 +210,7 @@ class WheelfsAddon(BaseAddon):
         assert self._is_ours(settings.get("pyodideUrl", "")), "the kernel's pyodideUrl is not wheelfs's: build again"
         for name in ("pyodide.module.js", "pyodide.js", "index.js", "wheelfs_bg.wasm", SETTINGS, INDEX):
             assert (self.output / name).is_file(), f"{self.output / name} is missing: build again"
+        recording.inspect(self.output / INDEX)
         pyodide = json.loads((self.output / SETTINGS).read_text(**UTF8))["pyodide"]
         if "://" not in pyodide:
             real = (self.output / pyodide).resolve()

@@ -24,7 +24,7 @@ def canonical(name):
 
 
 class Distribution:
-    """Files of one Pyodide, gathered as `prefetch-index` wants them: all in one folder.
+    """Files of one Pyodide, gathered as `prefetch-index` wants them: all in one folder, below `gathered`.
 
     `runtime`: the folder of `pyodide.mjs`, a path or an absolute URL. `lock`: the same for the lock file, which names
     the packages relative to itself.
@@ -33,11 +33,15 @@ class Distribution:
     def __init__(self, runtime, lock, gathered):
         self.runtime = runtime
         self.lock_file = lock
-        self.folder = gathered
-        gathered.mkdir(parents=True, exist_ok=True)
+        # One for each place: what was downloaded stays, and another Pyodide's is not taken for it.
+        self.folder = gathered / hashlib.sha256(f"{runtime} {lock}".encode()).hexdigest()[:16]
+        self.folder.mkdir(parents=True, exist_ok=True)
         self._take(join(lock), LOCK, changes=True)
-        self.lock_bytes = (gathered / LOCK).read_bytes()
-        self.packages = json.loads(self.lock_bytes)["packages"]
+        self.lock_bytes = (self.folder / LOCK).read_bytes()
+        lock_file = json.loads(self.lock_bytes)
+        self.packages = lock_file["packages"]
+        # Older ones do not say it.
+        self.version = lock_file["info"].get("version")
         self._named = {canonical(entry["name"]): entry for entry in self.packages.values()}
 
     def gather_runtime(self):
@@ -47,10 +51,15 @@ class Distribution:
         for name in EITHER:
             try:
                 self._take(join(self.runtime, name), name)
+                self._runtime = (*RUNTIME, name)
                 return
             except WheelfsError as error:
                 missing = error
         raise missing
+
+    def identity(self):
+        """What makes it this one: its interpreter, and the lock file, which names each archive's SHA-256."""
+        return [self.lock_bytes, *((self.folder / name).read_bytes() for name in self._runtime)]
 
     def gather(self, names):
         """Brings these packages' archives."""

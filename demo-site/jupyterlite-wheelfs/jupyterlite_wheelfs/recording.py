@@ -1,6 +1,7 @@
 """`prefetch-index`, the program that records and builds indexes, and the Node it needs."""
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -34,10 +35,8 @@ def record(distribution, packages, name, program, cache, timeout):
 
     None when it does not come to its end within `timeout` seconds.
     """
-    key = hashlib.sha256(b"\0".join([distribution.lock_bytes, program.encode(), PROGRAM.read_bytes()]))
-    for package in packages:
-        key.update(package.encode())
-    trace = cache / key.hexdigest()[:16] / f"{name}.trace"
+    key = digest(distribution, program.encode(), *(package.encode() for package in packages))
+    trace = cache / key / f"{name}.trace"
     if trace.exists():
         return trace
     trace.parent.mkdir(parents=True, exist_ok=True)
@@ -54,16 +53,59 @@ def record(distribution, packages, name, program, cache, timeout):
     return trace
 
 
-def build(distribution, traces, options, output):
-    """Makes `output` a folder with the index of these traces, and what belongs to it."""
-    if output.exists():
-        shutil.rmtree(output)
+def build(distribution, traces, options, cache):
+    """Makes a folder with the index of these traces, and what belongs to it; from the cache if it was made before.
+
+    The cache keeps the last one only: another is as large as the site's packs.
+    """
+    named = [part for trace in traces for part in (trace.stem.encode(), trace.read_bytes())]
+    built = cache / digest(distribution, *(option.encode() for option in options), *named)
+    if built.exists():
+        return built
+    if cache.exists():
+        shutil.rmtree(cache)
+    partial = built.with_suffix(".partial")
+    partial.mkdir(parents=True)
     arguments = [argument for trace in traces for argument in ("--trace", trace)]
-    prefetch_index(["build", "--pyodide", distribution.folder, *arguments, *options, "-o", output], None)
+    prefetch_index(["build", "--pyodide", distribution.folder, *arguments, *options, "-o", partial], None)
+    partial.replace(built)
+    return built
+
+
+def inspect(index):
+    """What an index says of itself, as `prefetch-index inspect --json` has it, if the files it needs are beside it."""
+    report = json.loads(run(["inspect", "--json", index]))
+    needed = [(pack["url"], pack["bytes"]) for pack in report["packs"]]
+    # Where the index tells what of the standard library is not hot, what is has to be there.
+    if any(archive["install_dir"] == "stdlib" for archive in report["archives"]):
+        needed.append(("python_stdlib.zip", None))
+    for name, length in needed:
+        file = index.parent / name
+        if not file.is_file():
+            raise WheelfsError(f"{file} is missing, which {index.name} needs: take all that prefetch-index build wrote")
+        found = file.stat().st_size
+        if length not in (None, found):
+            raise WheelfsError(f"{file} has {found} bytes, {index.name} says {length}: take both from one build")
+    return report
+
+
+def digest(distribution, *parts):
+    """A name for what this release of the addon makes of these, on this distribution."""
+    key = hashlib.sha256()
+    makers = [path.read_bytes() for path in (PROGRAM, *sorted(Path(__file__).parent.glob("*.py")))]
+    for part in (*makers, *distribution.identity(), *parts):
+        # With lengths, so that no two lists of parts are one sequence of bytes.
+        key.update(len(part).to_bytes(8, "little"))
+        key.update(part)
+    return key.hexdigest()[:16]
 
 
 def prefetch_index(arguments, timeout):
-    environment = {**os.environ, "NODE": node()}
+    """For what runs Pyodide: it needs Node."""
+    return run(arguments, {**os.environ, "NODE": node()}, timeout)
+
+
+def run(arguments, environment=None, timeout=None):
     command = [str(PROGRAM), *map(str, arguments)]
     done = subprocess.run(
         command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout

@@ -64,6 +64,8 @@ function pathNamer(sitePackages) {
 
 const { loadPyodide } = await import(pathToFileURL(join(dir, "pyodide.mjs")).href);
 const pyodide = await loadPyodide({ indexURL: `${dir}/` });
+// A lock file may say where its archives are for a page; here all are in the folder.
+for (const entry of Object.values(pyodide._api.lockfile_packages)) entry.file_name = basename(entry.file_name);
 const { FS } = pyodide;
 const source = readFileSync(options.app, "utf8");
 

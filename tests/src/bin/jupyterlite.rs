@@ -70,7 +70,10 @@ async fn bench(arguments: &Arguments) -> Result<(), HarnessError> {
     for (name, folder, options) in &sites {
         eprintln!("    building the site, {name}");
         // A source each: JupyterLite remembers in it what it built, wherever to.
-        let lite = Lite::new(&parts, &arguments.jupyterlite, example, pyodide, folder)?;
+        let lite = Lite::new(&parts, &arguments.jupyterlite, example, folder)?;
+        lite.add_pyodide(parts.pyodide(pyodide)?)?;
+        lite.add_wheels(&parts)?;
+        lite.configure(serde_json::json!({}))?;
         lite.lite("build", &folder.join("output"), options)?;
     }
     let mut figures = [Figures::default(), Figures::default()];
