@@ -47,6 +47,9 @@ pub(crate) struct Options {
     /// Take over the runs of an earlier report of this commit that was interrupted.
     #[arg(long, conflicts_with = "jupyterlite")]
     resume: bool,
+    /// Of the report only these scenarios, by their ids in tests/benchmarks.toml.
+    #[arg(long, value_delimiter = ',', conflicts_with = "jupyterlite")]
+    only: Vec<String>,
     /// The folder to write the report into; default: the clone.
     #[arg(long, value_name = "DIR", conflicts_with = "jupyterlite")]
     out: Option<PathBuf>,
@@ -60,6 +63,7 @@ struct Plan {
 
 #[derive(Deserialize)]
 struct Scenario {
+    id: String,
     app: String,
     index: Option<String>,
     #[serde(default = "pyodide")]
@@ -112,6 +116,9 @@ fn report(options: &Options) -> Result<()> {
         let quick = scenario.quick.map(|quick| quick.strategies);
         let wanted = if options.quick { quick } else { Some(scenario.strategies) };
         let Some(strategies) = wanted else { continue };
+        if !options.only.is_empty() && !options.only.contains(&scenario.id) {
+            continue;
+        }
         demo::indexes(
             &ready,
             scenario.index.as_ref().unwrap_or(&scenario.app),
@@ -127,6 +134,9 @@ fn report(options: &Options) -> Result<()> {
             if wanted {
                 command.arg(flag);
             }
+        }
+        if !options.only.is_empty() {
+            command.arg("--only").arg(options.only.join(","));
         }
         step::run(&mut command)
     })?;

@@ -33,6 +33,9 @@ enum Arguments {
         quick: bool,
         #[arg(long)]
         resume: bool,
+        /// Measure these scenarios only.
+        #[arg(long, value_delimiter = ',')]
+        only: Vec<String>,
         /// The folder to write BENCHMARKS.md into.
         #[arg(long)]
         out: PathBuf,
@@ -84,6 +87,8 @@ enum BenchError {
         "{strategy} printed something else than {reference}: the figures compare nothing\n--- {reference}\n{wanted}\n--- {strategy}\n{found}"
     )]
     Output { reference: String, wanted: String, strategy: String, found: String },
+    #[error("tests/benchmarks.toml has no scenario {0:?} to measure")]
+    Scenario(String),
     #[error("tests/benchmarks.toml: {0}")]
     Plan(#[from] toml::de::Error),
     #[error("cannot write {}: {source}", path.display())]
@@ -95,7 +100,7 @@ async fn main() -> ExitCode {
     let result = match Arguments::parse() {
         Arguments::Compare(comparison) if comparison.serve => serve(&comparison).await,
         Arguments::Compare(comparison) => compare(&comparison).await,
-        Arguments::Report { quick, resume, out } => measure::report(quick, resume, &out).await,
+        Arguments::Report { quick, resume, only, out } => measure::report(quick, resume, &only, &out).await,
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

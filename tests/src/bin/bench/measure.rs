@@ -22,10 +22,18 @@ const PATIENCE: Duration = Duration::from_secs(20 * 60);
 const POLL: Duration = Duration::from_millis(20);
 
 /// Measures a plan and writes the report into `root`, after each run as far as it has come. `resume`: takes over what an
-/// earlier report in `root` has.
-pub(crate) async fn report(quick: bool, resume: bool, root: &Path) -> Result<(), BenchError> {
+/// earlier report in `root` has. `only`: the scenarios to measure; none: all.
+pub(crate) async fn report(
+    quick: bool,
+    resume: bool,
+    only: &[String],
+    root: &Path,
+) -> Result<(), BenchError> {
     let parts = Parts::find()?;
     let plan = Plan::read(quick)?;
+    if let Some(id) = only.iter().find(|id| plan.scenarios.iter().all(|scenario| scenario.id != **id)) {
+        return Err(BenchError::Scenario(id.clone()));
+    }
     let mut report = Report::new(About::new(quick));
     if resume {
         eprintln!("    {} runs of an earlier report are taken over", report.resume(root));
@@ -35,7 +43,8 @@ pub(crate) async fn report(quick: bool, resume: bool, root: &Path) -> Result<(),
             .write(&plan, root)
             .map_err(|source| BenchError::Write { path: root.join("BENCHMARKS.md"), source })
     };
-    for scenario in &plan.scenarios {
+    let wanted = |scenario: &&Scenario| only.is_empty() || only.contains(&scenario.id);
+    for scenario in plan.scenarios.iter().filter(wanted) {
         for round in 1..=scenario.rounds {
             for strategy in &scenario.strategies {
                 if report.has(scenario, round, strategy) {

@@ -21,14 +21,14 @@ const BAR: f64 = 14.0;
 const TOP: f64 = 30.0;
 
 /// The colours of `demo-site/page/style.css`, light and dark.
-const STYLE: &str = "
+const STYLE: &str = "\
 text { font: 13px system-ui, sans-serif; fill: #1d2129 }
 .quiet { fill: #5a6070 } .axis { stroke: #dcd9d2 } .spread { stroke: #1d2129; stroke-width: 1.5 }
-.boot { fill: #c9a227 } .load { fill: #b3593a } .import { fill: #7b4fa8 } .run { fill: #2f6fb0 }
+.boot { fill: #c9a227 } .load { fill: #b3593a } .import { fill: #8fb8de } .run { fill: #2f6fb0 }
 .bundle { fill: #c9a227 } .ranges { fill: #2f6fb0 } .pack { fill: #2a8a62 } .eager { stroke: #5a6070; stroke-dasharray: 4 3 }
 @media (prefers-color-scheme: dark) {
   text { fill: #e8e6e1 } .quiet { fill: #a3a9b6 } .axis { stroke: #343943 } .spread { stroke: #e8e6e1 }
-  .boot { fill: #d9b440 } .load { fill: #d98563 } .import { fill: #b591dd } .run { fill: #6ba6e0 }
+  .boot { fill: #d9b440 } .load { fill: #d98563 } .import { fill: #3d6f9f } .run { fill: #6ba6e0 }
   .bundle { fill: #d9b440 } .ranges { fill: #6ba6e0 } .pack { fill: #5cc397 } .eager { stroke: #a3a9b6 }
 }
 ";
