@@ -16,7 +16,8 @@ import time
 import pandas
 
 SITE = sysconfig.get_path("purelib")
-COPY = "/tmp/copy"
+# As deep as the other: a path costs by its parts.
+COPY = os.path.join(os.path.dirname(SITE), "warm-packages")
 PACKAGES = ["pandas", "dateutil", "pytz"]
 PURE = {"dateutil", "pytz", "six"}
 SMALL, BIG = 8_192, 1_000_000

@@ -90,7 +90,7 @@ export async function loadPyodide(options = {}) {
     async fsInit(/** @type {any} */ FS, /** @type {{sitePackages: string}} */ info) {
       line.open();
       const opened = await filesystem;
-      backend = new Backend(FS, opened.filesystem, (path, offset, length) => trace.read(path, offset, length), bridge);
+      backend = new Backend(FS, opened.filesystem, trace, bridge);
       backend.graft(info.sitePackages, SITE_PACKAGES);
       backend.graft(LIBRARY_FOLDER, SHARED_LIBRARIES);
       const { standardLibrary } = opened.filesystem;
