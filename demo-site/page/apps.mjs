@@ -10,6 +10,8 @@ export const apps = {
   matplotlib: { title: "matplotlib: a figure as PNG", packages: ["matplotlib"] },
   sklearn: { title: "scikit-learn: a model fitted", packages: ["scikit-learn"] },
   sympy: { title: "sympy: an integral", packages: ["sympy"] },
+  six: { title: "six: one small file", packages: ["six"] },
+  everything: { title: "pandas, and every file of every package read", packages: ["pandas"] },
 };
 
 /** The app that the visitor writes. */

@@ -3,8 +3,12 @@
  *
  * Times are milliseconds since this document's navigation began. `window.result` holds the same for a driver.
  *
+ * Query: `strategy`, `app`; `index=APP`, to use the index of another app's reads; `notice=PACKAGE`, to leave in
+ * `window.firstLine` that the first line of a package has run.
+ *
  * - `boot_ms`: until `loadPyodide` resolves; `run_ms`: from there to the output; `load_ms`: the part of `run_ms` before the
- *   program's first line, when packages are loaded after the boot.
+ *   program's first line, when packages are loaded after the boot; `import_ms`: its part from there to the end of the
+ *   program's imports, 0 for a program of the visitor's, whose parts nobody knows.
  * - `requests`, `bytes`: all of them; `package_requests`, `package_bytes`: those for wheels, archives and packs; encoded bodies.
  * - `cached`: responses that came from the browser's cache, not from the server.
  * - `unlisted`: requests of wheelfs' worker, which are not among a document's resources. `entries` has all others.
@@ -13,7 +17,7 @@
  * - `picture`: data URL of the PNG that the program leaves in a variable `png`.
  *
  * @typedef {{ strategy: string, app: string, pyodide: string, protocol: string, output: string, picture?: string,
- *             total_ms: number, boot_ms: number, load_ms: number, run_ms: number,
+ *             total_ms: number, boot_ms: number, load_ms: number, import_ms: number, run_ms: number,
  *             requests: number, bytes: number, package_requests: number, package_bytes: number, cached: number,
  *             unlisted: number, waits: number, file_bytes: number, heap_bytes: number, entries: Entry[] }} Result
  * @typedef {{ strategy: string, app: string, error: string }} Failure
@@ -26,14 +30,14 @@ import { entriesOf } from "./requests.mjs";
  * The part of Pyodide's interface that a run needs.
  *
  * @typedef {{ contents?: any, isFolder?: boolean, wheelfs?: object }} FileNode of Emscripten's MEMFS
+ * @typedef {{ bytes: number, requests: number, waits: number, cachedBytes: number, waitingBytes: number }} Stats
  * @typedef {{ version: string, FS: { root: FileNode, isDir(mode: number): boolean },
  *             _module: { HEAPU8: Uint8Array }, globals: { get(name: string): any },
  *             loadPackage(names: string[], options?: object): Promise<unknown>,
  *             unpackArchive(archive: ArrayBuffer, format: string, options: object): void,
  *             _api: { loadDynlib(path: string, global: boolean): Promise<void> },
- *             runPythonAsync(source: string): Promise<unknown>,
- *             wheelfs?: { stats(): { requests: number, bytes: number, waits: number, cachedBytes: number,
- *             waitingBytes: number } } }} Pyodide
+ *             runPython(source: string): unknown, runPythonAsync(source: string): Promise<unknown>,
+ *             wheelfs?: { stats(): Stats } }} Pyodide
  * @typedef {(options: object) => Promise<Pyodide>} LoadPyodide
  */
 
@@ -42,7 +46,8 @@ const beside = (path) => new URL(path, location.href).href;
 const indexURL = beside("pyodide/");
 
 /**
- * Each boots, says so, and gets the app's packages ready in its own way. `clock.untimed` takes what does not count.
+ * Each boots, says so, and gets the app's packages ready in its own way. `app`: whose index is used. `clock.untimed` takes
+ * what does not count.
  *
  * @type {Record<string, (packages: string[], app: string, options: object, booted: () => void, clock: {untimed: number}) => Promise<Pyodide>>}
  */
@@ -91,7 +96,10 @@ const strategies = {
   /** The same, what the app reads packed and Python compiled. */
   pack: (packages, app, options, booted) => lazy(`index/${app}/pack/wheelfs.idx`, options, booted),
 
-  /** The same without docstrings and columns. */
+  /** `ranges`, and after the program's imports everything else, before the program goes on. */
+  rest: (packages, app, options, booted) => lazy(`index/${app}/wheelfs.idx`, options, booted, { rest: true }),
+
+  /** `pack` without docstrings and columns. */
   "pack-slim": (packages, app, options, booted) => lazy(`index/${app}/slim/wheelfs.idx`, options, booted),
 
   /** No line and no filesystem: what the processor needs when every byte is here, compiled Python in memory. */
@@ -120,10 +128,11 @@ const strategies = {
  * @param {string} path of the index
  * @param {object} options
  * @param {() => void} booted
+ * @param {object} [more] options of wheelfs
  */
-async function lazy(path, options, booted) {
+async function lazy(path, options, booted, more) {
   const loadPyodide = await loader("wheelfs/index.js");
-  const pyodide = await loadPyodide({ ...options, wheelfs: { index: beside(path) } });
+  const pyodide = await loadPyodide({ ...options, wheelfs: { index: beside(path), ...more } });
   booted();
   return pyodide;
 }
@@ -148,9 +157,15 @@ async function run() {
   // Whole milliseconds, so that table, file and link show the same.
   const now = () => Math.round(performance.now() - clock.untimed);
   let boot = 0;
-  const pyodide = await start(packages, app, options, () => (boot = now()), clock);
+  const pyodide = await start(packages, query.get("index") ?? app, options, () => (boot = now()), clock);
+  const noticed = query.get("notice");
+  if (noticed) notice(pyodide, noticed);
   const loaded = now();
-  await pyodide.runPythonAsync(await source);
+  const [imports, program] = app === OWN ? ["", await source] : inParts(await source);
+  if (imports) await pyodide.runPythonAsync(imports);
+  const imported = now();
+  if (strategy === "rest") clock.untimed += await restHasCome(pyodide);
+  await pyodide.runPythonAsync(program);
   const total = now();
 
   // Nothing from here on is timed.
@@ -171,6 +186,7 @@ async function run() {
     total_ms: total,
     boot_ms: boot,
     load_ms: loaded - boot,
+    import_ms: imported - loaded,
     run_ms: total - boot,
     requests: entries.length - ofPackages.length + package_requests,
     bytes: bytes(entries) - bytes(ofPackages) + package_bytes,
@@ -183,6 +199,49 @@ async function run() {
     heap_bytes: pyodide._module.HEAPU8.byteLength,
     entries,
   };
+}
+
+/**
+ * A program up to its last import, and what comes after it. The apps are written so that this is possible.
+ *
+ * @param {string} source
+ * @returns {[string, string]}
+ */
+function inParts(source) {
+  const lines = source.split("\n");
+  const last = lines.findLastIndex((line) => /^(import|from) /.test(line));
+  return [lines.slice(0, last + 1).join("\n"), lines.slice(last + 1).join("\n")];
+}
+
+/** How long nothing has to arrive until all has: wheelfs begins with the rest after a second or two without. */
+const SILENCE = 4000;
+
+/**
+ * Waits until the rest is here.
+ *
+ * @param {Pyodide} pyodide
+ * @returns {Promise<number>} milliseconds of the wait after the last byte, which nobody but this page has to wait
+ */
+async function restHasCome(pyodide) {
+  const received = () => pyodide.wheelfs?.stats().bytes;
+  let last = performance.now();
+  for (let before = received(); performance.now() - last < SILENCE; before = received()) {
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    if (received() !== before) last = performance.now();
+  }
+  return performance.now() - last;
+}
+
+/** Says when the first line of a package runs. @param {Pyodide} pyodide @param {string} name of the package */
+function notice(pyodide, name) {
+  pyodide.runPython(`
+def notice():
+    import js, sys
+    def first_line(event, arguments):
+        if event == "exec" and arguments[0].co_filename.endswith("/${name}/__init__.py"):
+            js.window.firstLine = True
+    sys.addaudithook(first_line)
+notice()`);
 }
 
 /** @param {string} path */

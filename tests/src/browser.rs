@@ -53,6 +53,12 @@ impl Browser {
         &self.client
     }
 
+    /// Name and version, as the driver tells them.
+    pub fn version(&self) -> String {
+        let told = |name| self.client.capabilities()?.get(name)?.as_str();
+        format!("{} {}", told("browserName").unwrap_or("?"), told("browserVersion").unwrap_or("?"))
+    }
+
     /// Navigates and waits for the load event.
     pub async fn goto(&self, url: &str) -> Result<(), HarnessError> {
         Ok(self.client.goto(url).await?)

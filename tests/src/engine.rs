@@ -3,6 +3,7 @@
 use std::{net::TcpListener, path::Path, process::Stdio};
 
 use fantoccini::wd::Capabilities;
+use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncBufReadExt, AsyncRead, BufReader},
@@ -32,9 +33,11 @@ const CHROMIUM_FLAGS: [&str; 12] = [
 const FIREFOX_JSPI: &str = "javascript.options.wasm_js_promise_integration";
 
 /// A browser engine, with JSPI as it ships or without.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
 pub enum Engine {
     /// Chromium, headless.
+    #[default]
     Chromium,
     /// The same, whose pages take JSPI away before anything else: there is no switch for it.
     ChromiumWithoutJspi,
@@ -43,6 +46,7 @@ pub enum Engine {
     /// The same with the preference for JSPI off.
     FirefoxWithoutJspi,
     #[value(name = "webkit")]
+    #[serde(rename = "webkit")]
     /// WebKitGTK's MiniBrowser on an X server of its own; 2.50 has no JSPI.
     WebKit,
 }

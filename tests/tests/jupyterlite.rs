@@ -124,7 +124,7 @@ fn pandas_on_0_6() -> Result<Example, HarnessError> {
     let given = folder.join("given");
     fs::create_dir_all(&given)?;
     let index = format!("--wheelfs-index={}", given.display());
-    for file in ["wheelfs.idx", "python_stdlib.zip", "kernel.pack", "micropip.pack"] {
+    for file in ["wheelfs.idx", "empty.zip", "python_stdlib.pack", "kernel.pack", "micropip.pack"] {
         fs::copy(output.join("static/wheelfs").join(file), given.join(file))?;
     }
     assert!(lite.lite("build", &output, &[&index]).is_err(), "a pack is missing");

@@ -22,7 +22,7 @@ export class Backend {
   /** @type {any} */ #FS;
   /** @type {any} */ #MEMFS;
   #filesystem;
-  #observe;
+  #trace;
   #process;
   /**
    * Counts mounts: a folder that was listed before is completed when it changes. At 0, while Pyodide boots, folders of
@@ -35,14 +35,14 @@ export class Backend {
   /**
    * @param {any} FS Emscripten's.
    * @param {Filesystem} filesystem
-   * @param {(path: string, offset: number, length: number) => void} observe Told of every read of a lazy file.
+   * @param {import("./trace.mjs").Trace} trace Told of every read of a lazy file.
    * @param {{ interpreter: any, live: boolean }} process The exports of Pyodide's module, and whether Python runs.
    */
-  constructor(FS, filesystem, observe, process) {
+  constructor(FS, filesystem, trace, process) {
     this.#FS = FS;
     this.#MEMFS = FS.filesystems.MEMFS;
     this.#filesystem = filesystem;
-    this.#observe = observe;
+    this.#trace = trace;
     this.#process = process;
     const memfs = this.#MEMFS;
     const folder = memfs.createNode(null, "/", FOLDER, 0);
@@ -307,7 +307,8 @@ export class Backend {
       ...memfs,
       open: (/** @type {any} */ stream) => {
         const lazy = stream.node.wheelfs;
-        if (!lazy) return;
+        // What is here is asked for once, not with every read.
+        if (!lazy || (stream.bytes = this.#filesystem.bytes(lazy.ino))) return;
         if (this.#filesystem.isLost(lazy.ino)) throw new this.#FS.ErrnoError(ENOENT);
         const failure = this.#filesystem.failure(lazy.ino);
         if (failure) throw this.#ioError(failure);
@@ -320,13 +321,12 @@ export class Backend {
         if (!node.wheelfs) return memfs.read(stream, buffer, offset, length, position);
         const count = Math.max(0, Math.min(length, node.usedBytes - position));
         if (count === 0) return 0;
-        const target = buffer.subarray(offset, offset + count);
-        if (stream.bytes || !this.#readPart(node, position, target)) {
+        if (stream.bytes || !this.#readPart(node, position, buffer.subarray(offset, offset + count))) {
           // Held by the stream, so that a file that is being read stays although the cache drops it.
           stream.bytes ??= this.#bytes(node);
-          target.set(stream.bytes.subarray(position, position + count));
+          buffer.set(stream.bytes.subarray(position, position + count), offset);
         }
-        this.#observe(stream.path, position, count);
+        this.#trace.read(stream.path, position, count);
         return count;
       },
       write: (/** @type {any} */ stream, /** @type {any[]} */ ...rest) => {
@@ -345,7 +345,7 @@ export class Backend {
         const { contents } = node;
         node.contents = stream.bytes ??= this.#bytes(node);
         try {
-          this.#observe(stream.path, rest[1], rest[0]);
+          this.#trace.read(stream.path, rest[1], rest[0]);
           return memfs.mmap(stream, ...rest);
         } finally {
           node.contents = contents;

@@ -91,7 +91,7 @@ export async function loadPyodide(options = {}) {
         String(config.index),
       );
     }
-    backend = new Backend(FS, files, (path, offset, length) => trace.read(path, offset, length), bridge);
+    backend = new Backend(FS, files, trace, bridge);
     backend.graft(info.sitePackages, SITE_PACKAGES);
     backend.graft(LIBRARY_FOLDER, SHARED_LIBRARIES);
     const { standardLibrary } = files;

@@ -3,7 +3,7 @@
 /** @typedef {{name: string, file_name: string}} Package */
 
 export class Trace {
-  /** @type {object[]} */ #events = [];
+  /** Reads have `path`, `offset` and `len`. @type {any[]} */ #events = [];
   #start = performance.now();
   /** Paths of the roots: site-packages, and the folder of shared libraries. @type {string[]} */ roots = [];
 
@@ -12,18 +12,23 @@ export class Trace {
     this.#add({ [event]: module });
   }
 
+  /** A read that goes on where the one before ended is one with it. */
   read(/** @type {string} */ path, /** @type {number} */ offset, /** @type {number} */ len) {
-    const [site, libraries] = this.roots;
-    if (path.startsWith(`${site}/`)) {
-      this.#add({ read: path.slice(site.length + 1), offset, len });
-    } else if (path.startsWith(`${libraries}/`)) {
-      this.#add({ read: `lib:${path.slice(libraries.length + 1)}`, offset, len });
-    }
+    const last = this.#events.at(-1);
+    if (last?.path === path && last.offset + last.len === offset) last.len += len;
+    else this.#add({ path, offset, len });
   }
 
   /** JSON lines: a header, then the events. */
   text(/** @type {{pyodide: string, python: string, app: string, packages: Package[], stdlib: string[]}} */ header) {
-    return [{ wheelfs_trace: 1, ...header }, ...this.#events].map((line) => `${JSON.stringify(line)}\n`).join("");
+    const [site, libraries] = this.roots.map((root) => `${root}/`);
+    // Those of the standard library stand in the header.
+    const events = this.#events.flatMap(({ path, ...event }) =>
+      path === undefined ? event
+      : path.startsWith(site) ? { read: path.slice(site.length), ...event }
+      : path.startsWith(libraries) ? { read: `lib:${path.slice(libraries.length)}`, ...event }
+      : []);
+    return [{ wheelfs_trace: 1, ...header }, ...events].map((line) => `${JSON.stringify(line)}\n`).join("");
   }
 
   #add(/** @type {object} */ event) {

@@ -1,9 +1,10 @@
 //! `cargo xtask bench`: builds, then hands over to the bench in `tests/`.
 
-use std::{path::PathBuf, process::Command};
+use std::{fs, path::PathBuf, process::Command};
 
 use anyhow::Result;
 use clap::Args;
+use serde::Deserialize;
 
 use crate::{build, cache, demo, setup::Scope, step, step::step};
 
@@ -37,11 +38,55 @@ pub(crate) struct Options {
     /// Where to write the figures.
     #[arg(long)]
     json: Option<PathBuf>,
+    /// Measure all of tests/benchmarks.toml, in less than an hour, and write BENCHMARKS.md and docs/benchmarks.
+    #[arg(long, conflicts_with_all = ["app", "pyodide", "engine", "rtt", "down", "strategies", "rounds", "jupyterlite", "json"])]
+    report: bool,
+    /// The report in less than five minutes: a few of its scenarios, a round or two.
+    #[arg(long, conflicts_with = "jupyterlite")]
+    quick: bool,
+    /// Take over the runs of an earlier report of this commit that was interrupted.
+    #[arg(long, conflicts_with = "jupyterlite")]
+    resume: bool,
+    /// Of the report only these scenarios, by their ids in tests/benchmarks.toml.
+    #[arg(long, value_delimiter = ',', conflicts_with = "jupyterlite")]
+    only: Vec<String>,
+    /// The folder to write the report into; default: the clone.
+    #[arg(long, value_name = "DIR", conflicts_with = "jupyterlite")]
+    out: Option<PathBuf>,
+}
+
+/// As much of `tests/benchmarks.toml` as tells which indexes have to be there.
+#[derive(Deserialize)]
+struct Plan {
+    scenario: Vec<Scenario>,
+}
+
+#[derive(Deserialize)]
+struct Scenario {
+    id: String,
+    app: String,
+    index: Option<String>,
+    #[serde(default = "pyodide")]
+    pyodide: String,
+    strategies: Vec<String>,
+    quick: Option<Quick>,
+}
+
+#[derive(Deserialize)]
+struct Quick {
+    strategies: Vec<String>,
+}
+
+fn pyodide() -> String {
+    demo::PYODIDE.to_owned()
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
     if let Some(version) = &options.jupyterlite {
         return jupyterlite(options, version);
+    }
+    if options.report || options.quick {
+        return report(options);
     }
     let ready = build::run(Scope::Demo)?;
     demo::indexes(&ready, &options.app, &options.pyodide, &options.strategies)?;
@@ -64,6 +109,41 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     })
 }
 
+fn report(options: &Options) -> Result<()> {
+    let ready = build::run(Scope::Demo)?;
+    let plan: Plan = toml::from_str(&fs::read_to_string(cache::root().join("tests/benchmarks.toml"))?)?;
+    for scenario in plan.scenario {
+        let quick = scenario.quick.map(|quick| quick.strategies);
+        let wanted = if options.quick { quick } else { Some(scenario.strategies) };
+        let Some(strategies) = wanted else { continue };
+        if !options.only.is_empty() && !options.only.contains(&scenario.id) {
+            continue;
+        }
+        demo::indexes(
+            &ready,
+            scenario.index.as_ref().unwrap_or(&scenario.app),
+            &scenario.pyodide,
+            &strategies,
+        )?;
+    }
+    let out = options.out.as_deref().unwrap_or(cache::root());
+    step("bench: browsers over shaped lines", || {
+        let mut command = binary("bench", "release");
+        command.arg("report").arg("--out").arg(std::path::absolute(out)?);
+        for (wanted, flag) in [(options.quick, "--quick"), (options.resume, "--resume")] {
+            if wanted {
+                command.arg(flag);
+            }
+        }
+        if !options.only.is_empty() {
+            command.arg("--only").arg(options.only.join(","));
+        }
+        step::run(&mut command)
+    })?;
+    eprintln!("==> {}", out.join("BENCHMARKS.md").display());
+    Ok(())
+}
+
 fn jupyterlite(options: &Options, version: &str) -> Result<()> {
     build::run(Scope::Everything)?;
     step("bench: JupyterLite with and without the addon, in Chromium over the shaped line", || {
@@ -80,7 +160,9 @@ fn jupyterlite(options: &Options, version: &str) -> Result<()> {
 /// `cargo run` of the bench, up to its own arguments. `profile`: `release` takes minutes to compile and half a second
 /// less of the processor that the browser runs on.
 pub(crate) fn bench_command(profile: &str) -> Command {
-    binary("bench", profile)
+    let mut command = binary("bench", profile);
+    command.arg("compare");
+    command
 }
 
 fn binary(name: &str, profile: &str) -> Command {

@@ -46,7 +46,7 @@ enum Command {
     /// Everything that must pass before a change is merged.
     Test(test::Options),
     /// Measure strategies against each other in headless Chromium over a shaped line.
-    Bench(bench::Options),
+    Bench(Box<bench::Options>),
 }
 
 fn main() -> ExitCode {

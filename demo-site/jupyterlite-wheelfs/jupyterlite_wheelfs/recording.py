@@ -76,9 +76,9 @@ def inspect(index):
     """What an index says of itself, as `prefetch-index inspect --json` has it, if the files it needs are beside it."""
     report = json.loads(run(["inspect", "--json", index]))
     needed = [(pack["url"], pack["bytes"]) for pack in report["packs"]]
-    # Where the index tells what of the standard library is not hot, what is has to be there.
+    # A page that boots from the index gives Pyodide this in the place of its own archive.
     if any(archive["install_dir"] == "stdlib" for archive in report["archives"]):
-        needed.append(("python_stdlib.zip", None))
+        needed.append(("empty.zip", None))
     for name, length in needed:
         file = index.parent / name
         if not file.is_file():

@@ -1,15 +1,21 @@
 //! The bench behind `cargo xtask bench` and `cargo xtask demo`: the same page by several strategies, in turn, each time
-//! in a fresh browser at the far end of a shaped line.
+//! in a fresh browser at the far end of a shaped line. And many of them, as a report.
 
+mod about;
 mod bundle;
 mod figures;
 mod limit;
+mod markdown;
+mod measure;
+mod plan;
+mod plot;
+mod report;
 mod run;
 mod table;
 
 use std::{collections::BTreeMap, path::PathBuf, process::ExitCode};
 
-use clap::Parser;
+use clap::{Args, Parser};
 use demo_site::Line;
 use figures::{Figures, Run};
 use limit::Limit;
@@ -18,7 +24,26 @@ use thiserror::Error;
 use wheelfs_tests::{Engine, HarnessError, Parts, Site};
 
 #[derive(Parser)]
-struct Arguments {
+enum Arguments {
+    /// One comparison.
+    Compare(Comparison),
+    /// All of `tests/benchmarks.toml`, as BENCHMARKS.md.
+    Report {
+        #[arg(long)]
+        quick: bool,
+        #[arg(long)]
+        resume: bool,
+        /// Measure these scenarios only.
+        #[arg(long, value_delimiter = ',')]
+        only: Vec<String>,
+        /// The folder to write BENCHMARKS.md into.
+        #[arg(long)]
+        out: PathBuf,
+    },
+}
+
+#[derive(Args)]
+struct Comparison {
     #[arg(long)]
     app: String,
     #[arg(long)]
@@ -42,7 +67,7 @@ struct Arguments {
 
 /// The file that `--json` names. Figures are medians over the rounds.
 #[derive(Serialize)]
-struct Report<'a> {
+struct Compared<'a> {
     app: &'a str,
     pyodide: &'a str,
     rtt_ms: u64,
@@ -62,14 +87,21 @@ enum BenchError {
         "{strategy} printed something else than {reference}: the figures compare nothing\n--- {reference}\n{wanted}\n--- {strategy}\n{found}"
     )]
     Output { reference: String, wanted: String, strategy: String, found: String },
+    #[error("tests/benchmarks.toml has no scenario {0:?} to measure")]
+    Scenario(String),
+    #[error("tests/benchmarks.toml: {0}")]
+    Plan(#[from] toml::de::Error),
     #[error("cannot write {}: {source}", path.display())]
     Write { path: PathBuf, source: std::io::Error },
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    let result = if arguments.serve { serve(&arguments).await } else { bench(&arguments).await };
+    let result = match Arguments::parse() {
+        Arguments::Compare(comparison) if comparison.serve => serve(&comparison).await,
+        Arguments::Compare(comparison) => compare(&comparison).await,
+        Arguments::Report { quick, resume, only, out } => measure::report(quick, resume, &only, &out).await,
+    };
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -79,7 +111,7 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn bench(arguments: &Arguments) -> Result<(), BenchError> {
+async fn compare(arguments: &Comparison) -> Result<(), BenchError> {
     let parts = Parts::find()?;
     let line = Line::new(arguments.rtt, arguments.down);
     let site = Site::new(&parts, &arguments.pyodide)?.tls();
@@ -110,7 +142,7 @@ async fn bench(arguments: &Arguments) -> Result<(), BenchError> {
     }
     let strategies: BTreeMap<_, _> =
         runs.iter().map(|(strategy, runs)| (*strategy, Figures::of(runs))).collect();
-    let report = Report {
+    let report = Compared {
         app: &arguments.app,
         pyodide: &arguments.pyodide,
         rtt_ms: arguments.rtt,
@@ -135,7 +167,7 @@ async fn bench(arguments: &Arguments) -> Result<(), BenchError> {
 }
 
 /// Plain HTTP: a person's browser would stop at a certificate it does not know, and 127.0.0.1 is a secure context.
-async fn serve(arguments: &Arguments) -> Result<(), BenchError> {
+async fn serve(arguments: &Comparison) -> Result<(), BenchError> {
     let site = Site::new(&Parts::find()?, &arguments.pyodide)?;
     let site = site.start(Line::new(arguments.rtt, arguments.down)).await?;
     println!("{}", site.url("/"));

@@ -4,7 +4,7 @@ use demo_site::{Entry, Line};
 use wheelfs_tests::{Browser, Engine, HarnessError, Parts, Site};
 
 use crate::{
-    figures::{Page, Run},
+    figures::{Page, Run, sha256},
     limit::is_needed,
 };
 
@@ -20,16 +20,19 @@ pub(crate) async fn run(
     let browser = Browser::of(parts, engine).await?;
     let url = site.url(page);
     let page: Page = browser.result(&url).await?;
+    let version = browser.version();
     // The log has a request when its body has ended; without a client, all have.
     drop(browser);
     let log = site.server.log().take();
     let packages: Vec<_> = log.iter().filter(|entry| of_package(entry)).collect();
     Ok(Run {
+        output_sha256: sha256(&page.output),
         page,
         package_requests: packages.len() as u64,
         package_bytes: packages.iter().map(|entry| entry.bytes).sum(),
         needed_bytes: log.iter().filter(|entry| is_needed(entry)).map(|entry| entry.bytes).sum(),
         requests: log.len() as u64,
+        browser: version,
         wire_bytes: site.relay.downstream_bytes(),
     })
 }
