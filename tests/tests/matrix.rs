@@ -66,7 +66,7 @@ fn is_in_every_run(engine: Engine, number: usize, context: Context) -> bool {
     match number {
         0 => true,
         1 => context.isolated && in_worker,
-        number => number - 2 == engine as usize % 3 && in_worker == (engine as usize % 2 == 0),
+        number => number - 2 == engine as usize % 3 && in_worker == (engine as usize).is_multiple_of(2),
     }
 }
 
