@@ -92,7 +92,7 @@ async fn an_index_that_cannot_be_used() -> Result<(), HarnessError> {
     // Magic, then the format's version.
     tiny.edit("wheelfs.idx", |bytes| bytes[8] += 1)?;
     let run = tiny.run(index(site.url("/wheelfs.idx"))).await?;
-    assert_refused(run, "index", "/wheelfs.idx", &["format 2", "prefetch-index build"]);
+    assert_refused(run, "index", "/wheelfs.idx", &["this is format 3", "prefetch-index build"]);
     tiny.edit("wheelfs.idx", |bytes| bytes[8] -= 1)?;
     tiny.edit("wheelfs.idx", |bytes| bytes.truncate(bytes.len() - 1))?;
     let run = tiny.run(index(site.url("/wheelfs.idx"))).await?;
