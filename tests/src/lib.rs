@@ -4,6 +4,7 @@
 //! Tests are in `tests/`. They need `cargo xtask build` to have run once, and fail with that advice if it has not.
 
 mod browser;
+mod document;
 mod engine;
 mod error;
 mod jupyterlite;
@@ -14,6 +15,7 @@ mod site;
 mod wheel;
 
 pub use browser::Browser;
+pub use document::Section;
 pub use engine::Engine;
 pub use error::HarnessError;
 pub use jupyterlite::{Lite, LitePage};
