@@ -18,7 +18,7 @@ pub use browser::Browser;
 pub use document::Section;
 pub use engine::Engine;
 pub use error::HarnessError;
-pub use jupyterlite::{Lite, LitePage};
+pub use jupyterlite::{Commands, Lite, LitePage};
 pub use node::Node;
 pub use parts::Parts;
 pub use recorder::Recorder;
