@@ -1,5 +1,5 @@
 /**
- * Loads Pyodide by the stand-in's URL alone and leaves { version, output, suspends, requests } in `window.result`.
+ * Loads Pyodide by the stand-in's URL alone and leaves { version, output, requests, blockingRequests, loaded, isolated } in `window.result`.
  *
  * ?shim=URL of its folder&how=module|script|module-worker|blob-worker|classic-worker&options=JSON for loadPyodide
  */
@@ -18,7 +18,7 @@ async ({ loadPyodide, version }, options) => {
     "print(dateutil.parser.parse('2 Jan 2026').year, importlib.metadata.version('six'))"
   );
   const { requests, blockingRequests } = pyodide.wheelfs.stats();
-  return { version: version ?? pyodide.version, output: lines.join(), requests, blockingRequests, loaded: pyodide.loadedPackages.six };
+  return { version: version ?? pyodide.version, output: lines.join(), requests, blockingRequests, loaded: pyodide.loadedPackages.six, isolated: crossOriginIsolated };
 }`;
 const inWorker = `
 const answer = (result) => self.postMessage(result);

@@ -27,6 +27,14 @@ pub enum HarnessError {
         /// The version asked for.
         String,
     ),
+    /// A document does not say what a test is to run.
+    #[error("{section} has no {what}: what is written there is what the test runs")]
+    NotWritten {
+        /// Where.
+        section: String,
+        /// What was looked for.
+        what: String,
+    },
     /// A file of the harness's own does not parse.
     #[error("{}: {source}", path.display())]
     Json {

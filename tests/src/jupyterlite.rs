@@ -1,7 +1,6 @@
 //! JupyterLite sites, built as their users build them and driven through the application itself.
 
 use std::{
-    ffi::OsStr,
     fs,
     path::{Path, PathBuf},
     process::Command,
@@ -9,39 +8,85 @@ use std::{
 
 use serde_json::{Value, json};
 
-use crate::{Browser, HarnessError, Parts};
+use crate::{Browser, HarnessError, Parts, Section};
 
 /// The plugin that the kernel's settings are of.
 const KERNEL: &str = "@jupyterlite/pyodide-kernel-extension:kernel";
 
+/// A Python environment as its user would have it, without installing JupyterLite once more: one that looks into another,
+/// whose own programs do not start since its folder was renamed.
+const ENVIRONMENT: &str = r#"
+import os, pathlib, sys, sysconfig, venv
+from pip._vendor.distlib.scripts import ScriptMaker
+
+folder = pathlib.Path(sys.argv[1])
+venv.create(folder)
+[packages] = folder.glob("lib/*/site-packages")
+(packages / "jupyterlite.pth").write_text(sysconfig.get_paths()["purelib"])
+os.symlink(f"{sys.prefix}/share", folder / "share")
+maker = ScriptMaker(None, str(folder / "bin"))
+maker.executable = str(folder / "bin/python")
+maker.variants = {""}
+maker.make_multiple([
+    "pip = pip._internal.cli.main:main",
+    "jupyter = jupyter_core.command:main",
+    "jupyter-lite = jupyterlite_core.app:main",
+])
+"#;
+
+/// What a document tells its readers to type.
+#[derive(Clone, Debug)]
+pub struct Commands {
+    /// In the clone.
+    install: String,
+    /// In the folder of the site's source.
+    build: String,
+}
+
+impl Commands {
+    /// README.md's.
+    pub fn of_readme() -> Result<Commands, HarnessError> {
+        let section = Section::read("README.md", "In JupyterLite, PyScript, or wherever Pyodide is a URL")?;
+        Ok(Commands { install: section.quoted("pip install")?, build: section.quoted("jupyter lite")? })
+    }
+
+    /// Those of docs/drop-in.md.
+    pub fn of_drop_in() -> Result<Commands, HarnessError> {
+        let block = Section::read("docs/drop-in.md", "JupyterLite")?.code("")?;
+        let (install, build) = block.split_once('\n').unwrap_or((&block, ""));
+        Ok(Commands { install: install.to_owned(), build: build.trim_end().to_owned() })
+    }
+}
+
 /// A site's source and how to build it, with one version of JupyterLite and the Pyodide that belongs to it.
 #[derive(Debug)]
 pub struct Lite {
-    python: PathBuf,
+    commands: Commands,
+    environment: PathBuf,
     /// For recording.
     node: PathBuf,
-    addon: PathBuf,
     source: PathBuf,
 }
 
 impl Lite {
-    /// Copies the example of `demo-site/examples` into `folder` and installs the addon's wheel. `version`: "0.8" or "0.6".
-    pub fn new(parts: &Parts, version: &str, example: &str, folder: &Path) -> Result<Lite, HarnessError> {
+    /// Copies the example of `demo-site/examples` into `folder` and installs the addon. `version`: "0.8" or "0.6".
+    pub fn new(
+        parts: &Parts,
+        version: &str,
+        example: &str,
+        commands: Commands,
+        folder: &Path,
+    ) -> Result<Lite, HarnessError> {
         let source = folder.join("site");
         copy(&Parts::root().join("demo-site/examples").join(example), &source)?;
-        // A program started there needs the whole path.
-        let folder = &folder.canonicalize()?;
-        let python = parts.jupyterlite(version)?.to_owned();
-        let addon = folder.join("addon");
-        let lite = Lite { python, node: parts.node.clone(), addon, source };
-        let wheel = parts.addon()?;
-        let pip =
-            ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--no-index"];
-        lite.run(pip.iter().map(OsStr::new).chain([
-            OsStr::new("--target"),
-            lite.addon.as_os_str(),
-            wheel.as_os_str(),
-        ]))?;
+        let environment = folder.canonicalize()?.join("environment");
+        let python = parts.jupyterlite(version)?;
+        let made = Command::new(python).args(["-c", ENVIRONMENT]).arg(&environment).status()?;
+        if !made.success() {
+            return Err(HarnessError::Script { script: python.to_owned(), status: made });
+        }
+        let lite = Lite { commands, environment, node: parts.node.clone(), source };
+        lite.shell(&lite.commands.install, Parts::root(), &[])?;
         Ok(lite)
     }
 
@@ -80,27 +125,41 @@ impl Lite {
         &self.source
     }
 
-    /// `jupyter lite COMMAND`, to or over the site in `output`; returns what it printed.
-    pub fn lite(&self, command: &str, output: &Path, options: &[&str]) -> Result<String, HarnessError> {
-        let arguments = ["-m", "jupyterlite_core", command, "--contents", "files", "--output-dir"];
-        let arguments = arguments.iter().map(OsStr::new).chain([output.as_os_str()]);
-        self.run(arguments.chain(options.iter().map(OsStr::new)))
+    /// Builds the site in `output`, or over what is there.
+    pub fn build(&self, output: &Path, options: &[&str]) -> Result<(), HarnessError> {
+        self.lite(&self.commands.build, output, options)
     }
 
-    fn run<'a>(&self, arguments: impl Iterator<Item = &'a OsStr>) -> Result<String, HarnessError> {
-        let output = Command::new(&self.python)
-            .args(arguments)
-            .current_dir(&self.source)
-            .env("PYTHONPATH", &self.addon)
+    /// `jupyter lite check`. It builds the site before.
+    pub fn check(&self, output: &Path, options: &[&str]) -> Result<(), HarnessError> {
+        self.lite("jupyter lite check", output, options)
+    }
+
+    fn lite(&self, command: &str, output: &Path, options: &[&str]) -> Result<(), HarnessError> {
+        let output = output.to_string_lossy();
+        self.shell(command, &self.source, &[&["--output-dir", &output], options].concat())
+    }
+
+    /// Runs a line of a shell with more arguments at its end.
+    fn shell(&self, line: &str, folder: &Path, more: &[&str]) -> Result<(), HarnessError> {
+        let inherited = std::env::var_os("PATH").unwrap_or_default();
+        let paths = [self.environment.join("bin")].into_iter().chain(std::env::split_paths(&inherited));
+        let output = Command::new("sh")
+            .args(["-c", &format!("{line} \"$@\""), "sh"])
+            .args(more)
+            .current_dir(folder)
+            .env("PATH", std::env::join_paths(paths).map_err(std::io::Error::other)?)
             .env("NODE", &self.node)
+            // The addon's wheel takes the place of PyPI.
+            .env("PIP_NO_INDEX", "1")
+            .env("PIP_FIND_LINKS", Parts::root().join("target/pypi"))
+            .env("PIP_DISABLE_PIP_VERSION_CHECK", "1")
             .output()?;
-        let printed =
-            format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-        if !output.status.success() {
-            println!("{printed}");
-            return Err(HarnessError::Script { script: self.python.clone(), status: output.status });
+        if output.status.success() {
+            return Ok(());
         }
-        Ok(printed)
+        println!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        Err(HarnessError::Script { script: line.into(), status: output.status })
     }
 }
 
@@ -130,6 +189,10 @@ window.lite = {
     };
     const reply = await future.done;
     return { status: reply.content.status, output: printed.join(""), ms: performance.now() - begun };
+  },
+  async file(path) {
+    const { content, format } = await app.serviceManager.contents.get(path, { content: true });
+    return format === "base64" ? (await fetch(`data:;base64,${content}`)).text() : content;
   },
   async complete(name, code) {
     const reply = await kernels[name].requestComplete({ code, cursor_pos: code.length });
@@ -189,6 +252,12 @@ impl LitePage<'_> {
     pub async fn complete(&self, name: &str, code: &str) -> Result<Vec<String>, HarnessError> {
         let matches = self.wait(&format!("lite.complete({}, {})", json!(name), json!(code))).await?;
         Ok(matches.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect())
+    }
+
+    /// The text of a file in the file browser.
+    pub async fn file(&self, path: &str) -> Result<String, HarnessError> {
+        let text = self.wait(&format!("lite.file({})", json!(path))).await?;
+        Ok(text.as_str().unwrap_or_default().to_owned())
     }
 
     /// The value of a promise.

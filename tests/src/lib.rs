@@ -4,6 +4,7 @@
 //! Tests are in `tests/`. They need `cargo xtask build` to have run once, and fail with that advice if it has not.
 
 mod browser;
+mod document;
 mod engine;
 mod error;
 mod jupyterlite;
@@ -14,9 +15,10 @@ mod site;
 mod wheel;
 
 pub use browser::Browser;
+pub use document::Section;
 pub use engine::Engine;
 pub use error::HarnessError;
-pub use jupyterlite::{Lite, LitePage};
+pub use jupyterlite::{Commands, Lite, LitePage};
 pub use node::Node;
 pub use parts::Parts;
 pub use recorder::Recorder;

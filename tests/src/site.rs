@@ -2,12 +2,14 @@
 
 use std::{fs, path::Path};
 
-use demo_site::{Line, LineSetting, Mount, Relay, Running, Server};
+use demo_site::{Caching, Line, LineSetting, Mount, Relay, Running, Server};
 
-use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::{HarnessError, Parts};
+use crate::{HarnessError, Parts, Section};
+
+/// How the stand-ins for Pyodide's entry are used.
+const DROP_IN: &str = "docs/drop-in.md";
 
 /// What the site serves: the page at `/`, its apps, one Pyodide, and wheelfs where it is built.
 #[derive(Clone, Debug)]
@@ -44,6 +46,11 @@ impl Site {
         Site { server: self.server.tls() }
     }
 
+    /// As files that a browser may keep, for a year.
+    pub fn cacheable(self) -> Site {
+        Site { server: self.server.caching(Caching::Immutable) }
+    }
+
     /// As documents that are cross-origin isolated, which have `SharedArrayBuffer`.
     pub fn isolated(self) -> Site {
         Site { server: self.server.isolated() }
@@ -73,13 +80,13 @@ impl LineSite {
     }
 }
 
-/// A folder as a site puts it on its server in place of Pyodide, with `settings` as its `wheelfs.json`.
-pub fn stand_in(settings: &Value) -> Result<TempDir, HarnessError> {
+/// A folder as a site puts it on its server in place of Pyodide, with `settings` as its `wheelfs.json`: of the npm
+/// package's files those that docs/drop-in.md tells its readers to copy.
+pub fn stand_in(settings: &str) -> Result<TempDir, HarnessError> {
     let folder = tempfile::tempdir()?;
-    for file in fs::read_dir(Parts::root().join("target/site/wheelfs"))? {
-        let file = file?;
-        fs::copy(file.path(), folder.path().join(file.file_name()))?;
+    for name in Section::read(DROP_IN, "")?.first_column()? {
+        fs::copy(Parts::root().join("target/site/wheelfs").join(&name), folder.path().join(name))?;
     }
-    fs::write(folder.path().join("wheelfs.json"), settings.to_string())?;
+    fs::write(folder.path().join("wheelfs.json"), settings)?;
     Ok(folder)
 }

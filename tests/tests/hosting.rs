@@ -11,7 +11,7 @@ use std::{
 use demo_site::{Line, Relay};
 use serde::Deserialize;
 use tempfile::TempDir;
-use wheelfs_tests::{Browser, HarnessError, Parts, Recorder, stand_in};
+use wheelfs_tests::{Browser, HarnessError, Parts, Recorder, Section, stand_in};
 
 #[derive(Debug, Deserialize)]
 struct Run {
@@ -82,8 +82,7 @@ impl Nginx {
 
 /// The static output of a site: one Pyodide, wheelfs with an index, a page.
 fn output(parts: &Parts, pyodide: &str, app: &str) -> Result<TempDir, HarnessError> {
-    let wheelfs =
-        stand_in(&serde_json::json!({ "pyodide": "../pyodide/pyodide.mjs", "index": "wheelfs.idx" }))?;
+    let wheelfs = stand_in(&Section::read("docs/drop-in.md", "")?.code("json")?)?;
     Recorder::new(parts, pyodide).index(app, wheelfs.path())?;
     let root = tempfile::tempdir()?;
     std::os::unix::fs::symlink(parts.pyodide(pyodide)?, root.path().join("pyodide"))?;

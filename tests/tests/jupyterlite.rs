@@ -10,13 +10,16 @@ use std::{
 use demo_site::Line;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use wheelfs_tests::{Browser, Engine, HarnessError, Lite, LitePage, Parts, Site};
+use wheelfs_tests::{
+    Browser, Commands, Engine, HarnessError, Lite, LitePage, Parts, Recorder, Section, Site,
+};
 
 /// Packs in seconds instead of a minute.
 const QUICK: &str = "--WheelfsAddon.build_options=--quick";
 
 /// A site, and what is done with it.
 struct Example {
+    pyodide: &'static str,
     output: PathBuf,
     /// A cell that imports a package which a notebook of the site imports too, and what it shows.
     import: (&'static str, &'static str),
@@ -64,7 +67,8 @@ fn folder(name: &str) -> Result<PathBuf, HarnessError> {
 fn sympy_on_0_8() -> Result<Example, HarnessError> {
     let parts = Parts::find()?;
     let folder = folder("jupyterlite-0.8")?;
-    let (lite, output) = (Lite::new(&parts, "0.8", "jupyterlite", &folder)?, folder.join("output"));
+    let (lite, output) =
+        (Lite::new(&parts, "0.8", "jupyterlite", Commands::of_readme()?, &folder)?, folder.join("output"));
     let distribution = parts.pyodide("314.0.7")?;
     fs::create_dir_all(folder.join("given/pyodide"))?;
     std::os::unix::fs::symlink(distribution, folder.join("given/pyodide/pyodide"))?;
@@ -81,13 +85,13 @@ fn sympy_on_0_8() -> Result<Example, HarnessError> {
     let wheels = parts.site_wheels.to_string_lossy();
     let given = folder.join("given/pyodide");
     let options = [QUICK, "--pyodide", &given.to_string_lossy(), "--piplite-wheels", &wheels];
-    let build = |more: &[&str]| lite.lite("build", &output, &[&options, more].concat());
+    let build = |more: &[&str]| lite.build(&output, &[&options, more].concat());
 
     build(&[])?;
     let (mut first, mut second, mut third) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
     digests(&output, &mut first)?;
     // It builds once more, and then looks.
-    lite.lite("check", &output, &options)?;
+    lite.check(&output, &options)?;
     digests(&output, &mut second)?;
     assert_eq!(first, second, "a second build changed the site");
     let settings = lite.kernel_settings(&output)?;
@@ -104,6 +108,7 @@ fn sympy_on_0_8() -> Result<Example, HarnessError> {
     digests(&output, &mut third)?;
     assert_eq!(first, third, "switching it off and on again changed the site");
     Ok(Example {
+        pyodide: "314.0.7",
         output,
         import: ("import sympy\nx = sympy.symbols('x')\nsympy.integrate(sympy.sin(x), x)", "-cos(x)"),
         tab: ("sympy.integr", "integrate"),
@@ -115,11 +120,14 @@ fn sympy_on_0_8() -> Result<Example, HarnessError> {
 fn pandas_on_0_6() -> Result<Example, HarnessError> {
     let parts = Parts::find()?;
     let folder = folder("jupyterlite-0.6")?;
-    let (lite, output) = (Lite::new(&parts, "0.6", "jupyterlite-0.27", &folder)?, folder.join("output"));
+    let (lite, output) = (
+        Lite::new(&parts, "0.6", "jupyterlite-0.27", Commands::of_drop_in()?, &folder)?,
+        folder.join("output"),
+    );
     lite.add_pyodide(parts.pyodide("0.27.7")?)?;
     lite.add_wheels(&parts)?;
     lite.configure(json!({}))?;
-    lite.lite("build", &output, &[QUICK])?;
+    lite.build(&output, &[QUICK])?;
     // An index made elsewhere is taken as it is, but only if it is whole.
     let given = folder.join("given");
     fs::create_dir_all(&given)?;
@@ -127,15 +135,16 @@ fn pandas_on_0_6() -> Result<Example, HarnessError> {
     for file in ["wheelfs.idx", "empty.zip", "python_stdlib.pack", "kernel.pack", "micropip.pack"] {
         fs::copy(output.join("static/wheelfs").join(file), given.join(file))?;
     }
-    assert!(lite.lite("build", &output, &[&index]).is_err(), "a pack is missing");
+    assert!(lite.build(&output, &[&index]).is_err(), "a pack is missing");
     fs::copy(output.join("static/wheelfs/notebook-ages.pack"), given.join("notebook-ages.pack"))?;
     let (mut recorded, mut taken) = (BTreeMap::new(), BTreeMap::new());
     digests(&output, &mut recorded)?;
-    lite.lite("build", &output, &[&index])?;
+    lite.build(&output, &[&index])?;
     digests(&output, &mut taken)?;
     assert_eq!(recorded, taken, "the site's own index was taken otherwise than the same from elsewhere");
-    lite.lite("check", &output, &[&index])?;
+    lite.check(&output, &[&index])?;
     Ok(Example {
+        pyodide: "0.27.7",
         output,
         import: ("import pandas\nint(pandas.DataFrame({'age': [36, 85]})['age'].sum())", "121"),
         tab: ("pandas.DataFr", "DataFrame"),
@@ -160,6 +169,7 @@ async fn works(engine: Engine, example: &Example, more: More) -> Result<(), Harn
     let parts = Parts::find()?;
     let site = Site::of(&[("/", example.output.as_path())]).start(Line::new(0, 0)).await?;
     let browser = Browser::of(&parts, engine).await?;
+    let folder = tempfile::tempdir()?;
     let page = LitePage::open(&browser, &site.url("/lab/index.html")).await?;
     let (import, shown) = example.import;
     page.start("first").await?;
@@ -175,6 +185,14 @@ async fn works(engine: Engine, example: &Example, more: More) -> Result<(), Harn
     let suspends = if engine.suspends() { "True" } else { "False" };
     assert_eq!(page.run("first", stats).await?, format!("{suspends} wheelfs\n"));
     if more == More::Kernels {
+        let record = Section::read("docs/drop-in.md", "Recording where users are")?.code("python")?;
+        // `write` says how much, and a cell shows its value.
+        let written = page.run("first", &record).await?;
+        let trace = folder.path().join("session.trace");
+        let saved = page.file("session.trace").await?;
+        assert_eq!(written, saved.chars().count().to_string());
+        fs::write(&trace, saved)?;
+        Recorder::new(&parts, example.pyodide).build(&[&trace], folder.path())?;
         page.restart("first").await?;
         let gone = page.run("first", "cowsay").await?;
         assert!(gone.contains("NameError"), "{gone}");

@@ -1,17 +1,21 @@
-//! PyScript with the stand-in as its interpreter.
+//! PyScript with the stand-in as its interpreter, with the lines that the documents give.
 
-use std::time::Duration;
+use std::{fs, time::Duration};
 
 use demo_site::Line;
-use serde_json::{Value, json};
-use wheelfs_tests::{Browser, HarnessError, Parts, Recorder, Site, stand_in};
+use serde_json::Value;
+use wheelfs_tests::{Browser, HarnessError, Parts, Recorder, Section, Site, stand_in};
 
-/// Visits `page` twice in one browser: the second time PyScript has a frozen lock file in IndexedDB.
-async fn visits(page: &str) -> Result<(), HarnessError> {
+/// Visits `page` twice in one browser: the second time PyScript has a frozen lock file in IndexedDB. `settings` and `tag`
+/// stand in the documents; the page has the tag, with `more` in it.
+async fn visits(page: &str, settings: &Section, tag: &Section, more: &str) -> Result<(), HarnessError> {
     let parts = Parts::find()?;
-    let shim = stand_in(&json!({ "pyodide": "../pyodide/pyodide.mjs", "index": "wheelfs.idx" }))?;
+    let tag = tag.code("html")?.trim_end().replacen("<script", &format!("<script{more}"), 1);
+    let shim = stand_in(&settings.code("json")?)?;
     Recorder::new(&parts, "314.0.7").index("tests/apps/integral.py", shim.path())?;
     let examples = Parts::root().join("demo-site/examples/pyscript");
+    let example = fs::read_to_string(examples.join(page.trim_start_matches('/')))?;
+    assert!(example.contains(&tag), "{page} has no {tag}");
     let site = Site::of(&[
         ("/", examples.as_path()),
         ("/pyscript", &parts.site_modules.join("@pyscript/core/dist")),
@@ -43,10 +47,12 @@ async fn visits(page: &str) -> Result<(), HarnessError> {
 
 #[tokio::test]
 async fn in_the_page() -> Result<(), HarnessError> {
-    visits("/index.html").await
+    let document = "docs/drop-in.md";
+    visits("/index.html", &Section::read(document, "")?, &Section::read(document, "PyScript")?, "").await
 }
 
 #[tokio::test]
 async fn in_a_worker() -> Result<(), HarnessError> {
-    visits("/worker.html").await
+    let section = Section::read("README.md", "In JupyterLite, PyScript, or wherever Pyodide is a URL")?;
+    visits("/worker.html", &section, &section, " src=\"worker.py\" worker").await
 }

@@ -6,7 +6,7 @@ use std::{fs, path::PathBuf, process::ExitCode};
 use clap::Parser;
 use demo_site::Line;
 use serde::Serialize;
-use wheelfs_tests::{Browser, HarnessError, Lite, LitePage, Parts, Site};
+use wheelfs_tests::{Browser, Commands, HarnessError, Lite, LitePage, Parts, Site};
 
 #[derive(Parser)]
 struct Arguments {
@@ -70,11 +70,11 @@ async fn bench(arguments: &Arguments) -> Result<(), HarnessError> {
     for (name, folder, options) in &sites {
         eprintln!("    building the site, {name}");
         // A source each: JupyterLite remembers in it what it built, wherever to.
-        let lite = Lite::new(&parts, &arguments.jupyterlite, example, folder)?;
+        let lite = Lite::new(&parts, &arguments.jupyterlite, example, Commands::of_readme()?, folder)?;
         lite.add_pyodide(parts.pyodide(pyodide)?)?;
         lite.add_wheels(&parts)?;
         lite.configure(serde_json::json!({}))?;
-        lite.lite("build", &folder.join("output"), options)?;
+        lite.build(&folder.join("output"), options)?;
     }
     let mut figures = [Figures::default(), Figures::default()];
     for round in 1..=arguments.rounds {
