@@ -62,7 +62,7 @@ async fn a_run_that_fails_says_why() -> Result<(), HarnessError> {
     let Err(HarnessError::Page { message, .. }) = failed else { panic!("the page reported no failure") };
     assert_eq!(
         message,
-        "no strategy \"hopeful\": one of eager, eager-seq, naive, bundle, ranges, pack, pack-slim, memfs"
+        "no strategy \"hopeful\": one of eager, eager-seq, naive, bundle, ranges, pack, rest, pack-slim, memfs"
     );
     Ok(())
 }
