@@ -2,7 +2,7 @@
  * One strategy over time: a bar of phases and the requests below it, all charts on one scale.
  *
  * @typedef {import("./requests.mjs").Entry} Entry
- * @typedef {{ total_ms: number, boot_ms: number, load_ms: number, run_ms: number }} Phases
+ * @typedef {{ total_ms: number, boot_ms: number, load_ms: number, import_ms: number, run_ms: number }} Phases
  */
 import { inLanes } from "./requests.mjs";
 import { seconds } from "./report.mjs";
@@ -69,12 +69,13 @@ function rect(state, { kind, name, bytes, cached }, from, to, lane) {
  * @param {Phases} phases
  * @param {number} scale milliseconds
  */
-export function drawPhases(bar, { boot_ms, load_ms, run_ms }, scale) {
-  const phases = [boot_ms, load_ms, run_ms - load_ms];
+export function drawPhases(bar, { boot_ms, load_ms, import_ms, run_ms }, scale) {
+  const phases = [boot_ms, load_ms, import_ms, run_ms - load_ms - import_ms];
   [...bar.children].forEach((part, index) => {
     if (part instanceof HTMLElement) part.style.width = `${(100 * phases[index]) / scale}%`;
   });
-  bar.ariaLabel = `${seconds(boot_ms)} to boot, ${seconds(load_ms)} to load packages, ${seconds(phases[2])} to run`;
+  const parts = ["to boot", "to load packages", "for imports", "to run"].map((name, index) => `${seconds(phases[index])} ${name}`);
+  bar.ariaLabel = parts.join(", ");
 }
 
 /**

@@ -27,6 +27,7 @@ let scale = 1;
 let limit;
 
 const linked = fromPermalink(location.hash);
+const pyodide = await servedVersion();
 await offer(linked?.choice);
 if (linked?.results.length) {
   linked.results.forEach(({ strategy }) => addArticle(strategy));
@@ -42,7 +43,9 @@ button.disabled = false;
 
 /** @param {Choice} chosen */
 async function compare(chosen) {
-  button.disabled = true;
+  // A button that is disabled would lose the focus.
+  if (button.ariaDisabled === "true") return;
+  button.ariaDisabled = "true";
   charts.replaceChildren();
   scale = 1;
   limit = undefined;
@@ -75,7 +78,7 @@ async function compare(chosen) {
   } catch (error) {
     status.textContent = `Stopped: ${error instanceof Error ? error.message : error}`;
   }
-  button.disabled = false;
+  button.ariaDisabled = "false";
 }
 
 /**
@@ -103,7 +106,7 @@ async function onItsLine(chosen, strategy, run) {
 function runInFrame(strategy, app) {
   const frame = document.createElement("iframe");
   frame.title = `The page that runs ${strategy}`;
-  frame.src = `run.html?${new URLSearchParams({ strategy, app })}`;
+  frame.src = `run.html?${new URLSearchParams({ strategy, app, ...(pyodide && { pyodide }) })}`;
   const svg = find(article(strategy), "svg", SVGSVGElement);
   const live = setInterval(() => {
     // Its clock does not run while its files come.
@@ -123,6 +126,21 @@ function runInFrame(strategy, app) {
     });
     document.body.append(frame);
   });
+}
+
+/**
+ * The version of Pyodide that this host serves, where the npm package beside it says so. A frame asks early for files
+ * that have other names in other versions.
+ *
+ * @returns {Promise<string | undefined>}
+ */
+async function servedVersion() {
+  try {
+    const response = await fetch("pyodide/package.json");
+    return response.ok ? (await response.json()).version : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /**

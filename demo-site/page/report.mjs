@@ -3,7 +3,7 @@
  *
  * @typedef {import("./run.mjs").Result} Result
  * @typedef {import("./line.mjs").Line} Line
- * @typedef {Pick<Result, "strategy" | "total_ms" | "boot_ms" | "load_ms" | "run_ms" | "requests" | "bytes" |
+ * @typedef {Pick<Result, "strategy" | "total_ms" | "boot_ms" | "load_ms" | "import_ms" | "run_ms" | "requests" | "bytes" |
  *   "package_requests" | "package_bytes" | "waits" | "file_bytes" | "heap_bytes"> & Partial<Result>} Figures
  *   what a link holds of a result
  * @typedef {{ app: string, line: Line | undefined, rounds: number, strategies: string[], packages?: string, source?: string }} Choice
@@ -14,7 +14,7 @@ import { strategies } from "./strategies.mjs";
 
 /** The figures that a link holds, in its order. */
 const LINKED = /** @type {const} */ (["total_ms", "boot_ms", "load_ms", "run_ms", "requests", "bytes", "package_requests",
-  "package_bytes", "waits", "file_bytes", "heap_bytes"]);
+  "package_bytes", "waits", "file_bytes", "heap_bytes", "import_ms"]);
 
 /** A link longer than this does not survive mail and chat. */
 const LONGEST_LINK = 4000;
@@ -27,7 +27,8 @@ export const columns = [
   ["total", ({ total_ms }) => seconds(total_ms)],
   ["boot", ({ boot_ms }) => seconds(boot_ms)],
   ["load", ({ load_ms }) => seconds(load_ms)],
-  ["run", ({ run_ms, load_ms }) => seconds(run_ms - load_ms)],
+  ["imports", ({ import_ms }) => seconds(import_ms)],
+  ["run", ({ run_ms, load_ms, import_ms }) => seconds(run_ms - load_ms - import_ms)],
   ["requests", ({ requests }) => String(requests)],
   ["bytes", ({ bytes }) => megabytes(bytes)],
   ["package requests", ({ package_requests }) => String(package_requests)],

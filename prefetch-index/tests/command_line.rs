@@ -200,16 +200,38 @@ fn build_says_what_is_wrong_with_a_trace_or_folder() {
     assert!(site.build_refusal().contains("--pyodide must be a folder with Pyodide's files"));
 }
 
+/// As in `inspect INDEX | head`.
+#[test]
+fn inspect_ends_quietly_when_nobody_reads_on() {
+    let site = Site::new();
+    site.built(&[]);
+    let index = site.name("out/wheelfs.idx");
+    for options in [&["--json"][..], &[]] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let inspect = Command::new(env!("CARGO_BIN_EXE_prefetch-index"))
+            .args(["inspect", &index])
+            .args(options)
+            .stdout(writer)
+            .output()
+            .unwrap();
+        assert!(inspect.status.success() && inspect.stderr.is_empty(), "{inspect:?}");
+    }
+}
+
 #[test]
 fn inspect_says_what_is_wrong_with_an_index() {
     let site = Site::new();
     site.built(&[]);
     let path = site.path("out/wheelfs.idx");
     let index = site.name("out/wheelfs.idx");
-    edit(&path, |bytes| bytes[8] = 3);
+    let (own, next) = (format::VERSION, format::VERSION + 1);
+    edit(&path, |bytes| bytes[8] = next as u8);
     let message = refusal(&["inspect", &index]);
-    let expected = "written by wheelfs format 3; this is format 2: rebuild it with prefetch-index build";
-    assert!(message.contains("wheelfs.idx") && message.contains(expected), "{message}");
+    let expected = format!(
+        "written by wheelfs format {next}; this is format {own}: rebuild it with prefetch-index build"
+    );
+    assert!(message.contains("wheelfs.idx") && message.contains(&expected), "{message}");
     edit(&path, |bytes| *bytes = b"PK\x03\x04".to_vec());
     assert!(refusal(&["inspect", &index]).contains("not a wheelfs index"));
     assert!(refusal(&["inspect", &site.name("none.idx")]).contains("none.idx: cannot be read"));

@@ -11,6 +11,7 @@ use fantoccini::{Client, ClientBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use tempfile::TempDir;
 use tokio::process::Child;
 
 use crate::{Engine, HarnessError, Parts};
@@ -28,6 +29,8 @@ pub struct Browser {
     farewell: String,
     port: u16,
     _processes: Vec<Child>,
+    /// Removed last, when nobody writes into it any more.
+    _folder: TempDir,
 }
 
 impl Browser {
@@ -45,7 +48,13 @@ impl Browser {
             .await?;
         let session = client.session_id().await?.unwrap_or_default();
         let farewell = driver.farewell.map_or_else(|| format!("DELETE /session/{session}"), str::to_owned);
-        Ok(Browser { client, farewell, port: driver.port, _processes: driver.processes })
+        Ok(Browser {
+            client,
+            farewell,
+            port: driver.port,
+            _processes: driver.processes,
+            _folder: driver.folder,
+        })
     }
 
     /// The WebDriver session, for what this harness has no word for.

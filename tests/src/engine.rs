@@ -5,6 +5,7 @@ use std::{net::TcpListener, path::Path, process::Stdio};
 use fantoccini::wd::Capabilities;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tempfile::TempDir;
 use tokio::{
     io::{AsyncBufReadExt, AsyncRead, BufReader},
     process::{Child, Command},
@@ -58,6 +59,8 @@ pub(crate) struct Driver {
     pub(crate) farewell: Option<&'static str>,
     pub(crate) capabilities: Capabilities,
     pub(crate) processes: Vec<Child>,
+    /// What driver and browser leave behind, Chromium a folder or two each time.
+    pub(crate) folder: TempDir,
 }
 
 impl Engine {
@@ -93,41 +96,61 @@ impl Engine {
 
 async fn chromium(parts: &Parts) -> Result<Driver, HarnessError> {
     // Port 0: chromedriver takes a free one and says which.
-    let mut driver = spawn(&parts.chromedriver, &["--port=0"], |_| {})?;
+    let folder = tempfile::tempdir()?;
+    let mut driver = spawn(&parts.chromedriver, &["--port=0"], folder.path(), |_| {})?;
     let port = said(driver.stdout.take(), "chromedriver", |line| {
         line.split_once("started successfully on port ")?.1.trim_end_matches('.').parse().ok()
     });
     let options = json!({ "binary": parts.chromium, "args": CHROMIUM_FLAGS });
     let capabilities = capabilities(&[("goog:chromeOptions", options)]);
-    Ok(Driver { port: port.await?, farewell: Some("GET /shutdown"), capabilities, processes: vec![driver] })
+    Ok(Driver {
+        port: port.await?,
+        farewell: Some("GET /shutdown"),
+        capabilities,
+        processes: vec![driver],
+        folder,
+    })
 }
 
 async fn firefox(parts: &Parts, preferences: Value) -> Result<Driver, HarnessError> {
-    let mut driver = spawn(&parts.geckodriver, &["--port=0", "--log=info"], |_| {})?;
+    let folder = tempfile::tempdir()?;
+    let mut driver = spawn(&parts.geckodriver, &["--port=0", "--log=info"], folder.path(), |_| {})?;
     let port = said(driver.stdout.take(), "geckodriver", |line| {
         line.split_once("Listening on 127.0.0.1:")?.1.trim().parse().ok()
     });
     let options = json!({ "binary": parts.firefox, "args": ["-headless"], "prefs": preferences });
     let capabilities = capabilities(&[("moz:firefoxOptions", options)]);
-    Ok(Driver { port: port.await?, farewell: None, capabilities, processes: vec![driver] })
+    Ok(Driver { port: port.await?, farewell: None, capabilities, processes: vec![driver], folder })
 }
 
 async fn webkit(parts: &Parts) -> Result<Driver, HarnessError> {
     // Xvfb writes the number of the display it took to descriptor 1.
-    let mut screen =
-        spawn(&parts.xvfb, &["-displayfd", "1", "-screen", "0", "1024x768x24", "-nolisten", "tcp"], |_| {})?;
+    let folder = tempfile::tempdir()?;
+    let screen_arguments = ["-displayfd", "1", "-screen", "0", "1024x768x24", "-nolisten", "tcp"];
+    let mut screen = spawn(&parts.xvfb, &screen_arguments, folder.path(), |_| {})?;
     let display: u32 = said(screen.stdout.take(), "Xvfb", |line| line.trim().parse().ok()).await?;
     // It cannot choose a free port itself.
     let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-    let driver = spawn(&parts.webkitdriver, &["--host=127.0.0.1", &format!("--port={port}")], |command| {
-        command.env("DISPLAY", format!(":{display}"));
-        // Its sandbox cannot be set up in a container.
-        command.env("WEBKIT_DISABLE_SANDBOX_THIS_IS_DANGEROUS", "1");
-    })?;
+    let driver = spawn(
+        &parts.webkitdriver,
+        &["--host=127.0.0.1", &format!("--port={port}")],
+        folder.path(),
+        |command| {
+            command.env("DISPLAY", format!(":{display}"));
+            // Its sandbox cannot be set up in a container.
+            command.env("WEBKIT_DISABLE_SANDBOX_THIS_IS_DANGEROUS", "1");
+        },
+    )?;
     while tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_err() {
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
-    Ok(Driver { port, farewell: None, capabilities: capabilities(&[]), processes: vec![driver, screen] })
+    Ok(Driver {
+        port,
+        farewell: None,
+        capabilities: capabilities(&[]),
+        processes: vec![driver, screen],
+        folder,
+    })
 }
 
 fn capabilities(of_engine: &[(&str, Value)]) -> Capabilities {
@@ -138,10 +161,17 @@ fn capabilities(of_engine: &[(&str, Value)]) -> Capabilities {
     capabilities
 }
 
-fn spawn(program: &Path, arguments: &[&str], more: impl FnOnce(&mut Command)) -> Result<Child, HarnessError> {
+/// `folder`: for temporary files.
+fn spawn(
+    program: &Path,
+    arguments: &[&str],
+    folder: &Path,
+    more: impl FnOnce(&mut Command),
+) -> Result<Child, HarnessError> {
     let mut command = Command::new(program);
     command
         .args(arguments)
+        .env("TMPDIR", folder)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())

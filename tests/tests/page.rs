@@ -1,11 +1,11 @@
-//! The demo page in a real Chromium.
+//! The demo page in real browsers.
 
 use std::{collections::HashMap, time::Duration};
 
 use demo_site::Line;
 use serde::Deserialize;
 use serde_json::Value;
-use wheelfs_tests::{Browser, HarnessError, Parts, Site};
+use wheelfs_tests::{Browser, Engine, HarnessError, Parts, Site};
 
 #[derive(Deserialize)]
 struct Run {
@@ -62,7 +62,7 @@ async fn a_run_that_fails_says_why() -> Result<(), HarnessError> {
     let Err(HarnessError::Page { message, .. }) = failed else { panic!("the page reported no failure") };
     assert_eq!(
         message,
-        "no strategy \"hopeful\": one of eager, eager-seq, naive, bundle, ranges, pack, pack-slim, memfs"
+        "no strategy \"hopeful\": one of eager, eager-seq, naive, bundle, ranges, pack, rest, pack-slim, memfs"
     );
     Ok(())
 }
@@ -70,7 +70,7 @@ async fn a_run_that_fails_says_why() -> Result<(), HarnessError> {
 /// What the page says once its button can be pressed.
 async fn ready(browser: &Browser) -> Result<String, HarnessError> {
     let state = "const button = document.querySelector('form button'); \
-                 return button.disabled ? null : document.querySelector('output').value";
+                 return button.disabled || button.ariaDisabled === 'true' ? null : document.querySelector('output').value";
     loop {
         if let Value::String(status) = browser.execute(state).await? {
             return Ok(status);
@@ -148,5 +148,76 @@ async fn the_page_runs_a_program_of_the_visitor() -> Result<(), HarnessError> {
     assert!(status.starts_with("Equal output. Against eager ("), "{status}");
     let shown = browser.execute("return document.querySelector('.output').textContent").await?;
     assert_eq!(shown, "six 42");
+    Ok(())
+}
+
+/// The engine with JSPI that is not Chromium, and one without: the page says there what it says in Chromium.
+#[tokio::test]
+async fn the_page_compares_in_other_engines() -> Result<(), HarnessError> {
+    let parts = Parts::find()?;
+    let site = Site::new(&parts, "0.27.7")?.start(Line::new(0, 0)).await?;
+    for engine in [Engine::Firefox, Engine::WebKit] {
+        let browser = Browser::of(&parts, engine).await?;
+        browser.goto(&site.url("/#app=pandas&strategies=eager,pack&rounds=1")).await?;
+        let status = compare(&browser).await?;
+        assert!(status.starts_with("Equal output. Against eager ("), "{engine:?}: {status}");
+        let bars = "return [...document.querySelectorAll('.bar')].map((bar) => bar.ariaLabel)";
+        let bars = browser.execute(bars).await?;
+        assert!(bars[1].as_str().is_some_and(|bar| bar.contains(" for imports, ")), "{engine:?}: {bars}");
+    }
+    Ok(())
+}
+
+/// All that can be done is done with the keyboard, in the order in which it stands there, and the focus stays.
+#[tokio::test]
+async fn the_page_needs_no_mouse() -> Result<(), HarnessError> {
+    const TAB: &str = "\u{e004}";
+    let parts = Parts::find()?;
+    let site = Site::new(&parts, "0.27.7")?.start(Line::new(0, 0)).await?;
+    let browser = Browser::start(&parts).await?;
+    browser.goto(&site.url("/#app=own&strategies=eager&rounds=1&packages=six&source=print(6*7)")).await?;
+    ready(&browser).await?;
+    let focused = "const { name, value, localName } = document.activeElement; \
+                   return name === 'strategy' ? value : name || localName";
+    let mut order = Vec::new();
+    loop {
+        browser.client().active_element().await?.send_keys(TAB).await?;
+        let Value::String(name) = browser.execute(focused).await? else { panic!("nothing has the focus") };
+        order.push(name);
+        if order.last().is_some_and(|name| name == "button") {
+            break;
+        }
+        assert!(order.len() < 20, "{order:?}");
+    }
+    let expected = ["app", "line", "rounds", "packages", "source", "eager", "eager-seq", "naive", "button"];
+    assert_eq!(order, expected);
+
+    browser.client().active_element().await?.send_keys(" ").await?;
+    let status = ready(&browser).await?;
+    assert!(status.starts_with("eager took "), "{status}");
+    assert_eq!(browser.execute(focused).await?, "button", "it keeps the focus");
+    // What a screen reader would say of each thing that can be reached: everything has a name.
+    let nameless = "const reachable = [...document.querySelectorAll('select, input, textarea, button, a[href], [tabindex]')]; \
+        return reachable.filter((one) => one.checkVisibility() && !one.labels?.length && !one.textContent.trim() \
+          && !one.ariaLabel && !one.hasAttribute('aria-labelledby')).map((one) => one.outerHTML)";
+    assert_eq!(browser.execute(nameless).await?, Value::Array(Vec::new()));
+    Ok(())
+}
+
+/// A frame is told which Pyodide it runs, so that it asks early for files that are there.
+#[tokio::test]
+async fn the_page_knows_its_pyodide() -> Result<(), HarnessError> {
+    let parts = Parts::find()?;
+    let site = Site::new(&parts, "314.0.7")?.start(Line::new(0, 0)).await?;
+    let browser = Browser::start(&parts).await?;
+    let choice =
+        "/#app=own&strategies=eager&rounds=1&packages=sympy&source=import%20sympy%0Aprint(sympy.sin(0))";
+    browser.goto(&site.url(choice)).await?;
+    let status = compare(&browser).await?;
+    assert!(status.starts_with("eager took "), "{status}");
+    let log = site.server.log().take();
+    assert!(log.iter().any(|entry| entry.path == "/pyodide/pyodide.asm.mjs" && entry.status == 200));
+    let missing: Vec<_> = log.iter().filter(|entry| entry.path.ends_with("/pyodide.asm.js")).collect();
+    assert!(missing.is_empty(), "{missing:?}");
     Ok(())
 }

@@ -15,8 +15,10 @@ use prefetch_index::plan;
 /// Number of a request, never used twice.
 pub type RequestId = u32;
 
-/// Requests that [`Scheduler::fill`] has under way at once: enough to hide a round trip, few enough to stop.
-const FILLING: usize = 4;
+/// Requests that [`Scheduler::fill`] has under way at once, and their bytes: enough to hide a round trip although what is
+/// missing lies in many small pieces (pandas: 74 of 20 kB), few enough to stop.
+const FILLING: usize = 16;
+const FILLING_BYTES: u64 = 512 << 10;
 
 /// A request to send now.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -210,6 +212,13 @@ impl Scheduler {
     /// Queues `spans` of `archive`, in ascending order, for when nothing else is to be done: in requests of at most
     /// `most` bytes where the spans allow it, which take the gaps of up to `gap` bytes with them.
     pub fn fill(&mut self, archive: u32, spans: Vec<Range<u64>>, gap: u64, most: u64) {
+        // What lies in a request between the planned spans would go with the last of those.
+        for span in &spans {
+            let covering = self.covering(archive, span).map(|(id, _)| id);
+            if let Some(request) = covering.and_then(|id| self.requests.get_mut(&id)) {
+                request.unread.insert(span.start);
+            }
+        }
         let mut batch: Vec<Range<u64>> = Vec::new();
         for span in spans.into_iter().map(Some).chain([None]) {
             let joins = match (&span, batch.first(), batch.last()) {
@@ -237,7 +246,8 @@ impl Scheduler {
         let sent = || self.requests.values().filter(|request| matches!(request.state, State::Sent { .. }));
         let others =
             !self.queue.is_empty() || !self.urgent.is_empty() || sent().any(|request| !request.background);
-        if others || sent().count() >= FILLING {
+        let to_come: u64 = sent().map(|request| request.span.end - request.arrived_to()).sum();
+        if others || sent().count() >= FILLING || to_come > FILLING_BYTES {
             return None;
         }
         let id = self.background.pop_front()?;

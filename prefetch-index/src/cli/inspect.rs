@@ -1,3 +1,5 @@
+use std::io::{self, Write};
+
 use anyhow::{Context, Result, anyhow};
 use comfy_table::{CellAlignment, Table, presets};
 use prefetch_index::format::{self, FormatError};
@@ -66,12 +68,12 @@ pub(crate) fn inspect(args: &Inspect) -> Result<()> {
         .with_context(|| format!("{shown}: cannot be read; make it with prefetch-index build"))?;
     let index = format::decode(&bytes).map_err(|error| anyhow!("{shown}: {}", remedy(error)))?;
     let report = report(&index);
-    if args.json {
-        println!("{}", serde_json::to_string(&report)?);
-    } else {
-        print_tables(&report);
+    let text = if args.json { serde_json::to_string(&report)? } else { tables(&report) };
+    match writeln!(io::stdout(), "{text}") {
+        // Whoever reads has seen enough: `| head`.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => Ok(written?),
     }
-    Ok(())
 }
 
 fn remedy(error: FormatError) -> String {
@@ -145,8 +147,8 @@ fn report(index: &Index) -> Report {
     }
 }
 
-fn print_tables(report: &Report) {
-    println!(
+fn tables(report: &Report) -> String {
+    let head = format!(
         "wheelfs index, format {}, Pyodide {}, Python {}\n",
         report.format, report.pyodide, report.python
     );
@@ -178,7 +180,7 @@ fn print_tables(report: &Report) {
             grouped(entry.wasted_bytes),
         ]);
     }
-    println!("{archives}\n\n{groups}\n\n{entries}");
+    let mut text = format!("{head}\n{archives}\n\n{groups}\n\n{entries}\n");
     if !report.packs.is_empty() {
         let columns = ["pack", "entry points", "files", "of them compiled Python", "unpacked", "bytes"];
         let mut packs = table(&columns, 2..6);
@@ -192,9 +194,9 @@ fn print_tables(report: &Report) {
                 grouped(pack.bytes),
             ]);
         }
-        println!("\n{packs}");
+        text += &format!("\n{packs}\n");
     }
-    println!("\nRequests as planned for a line of 20 Mbit/s and 200 ms.");
+    text + "\nRequests as planned for a line of 20 Mbit/s and 200 ms."
 }
 
 fn table(columns: &[&str], numbers: std::ops::Range<usize>) -> Table {

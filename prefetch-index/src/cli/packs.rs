@@ -113,6 +113,10 @@ fn compile(args: &Build, index: &Index, contents: &mut BTreeMap<(u32, u32), Cont
             places.push(*place);
         }
     }
+    if sources.is_empty() {
+        // Nothing needs Python, nor a folder that can run it.
+        return Ok(());
+    }
     let compiled = bytecode::compile(&args.pyodide, &sources, &args.strip)?;
     for (place, bytes) in places.into_iter().zip(compiled) {
         if let (Some(bytes), Some(content)) = (bytes, contents.get_mut(&place)) {

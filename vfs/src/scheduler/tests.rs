@@ -74,6 +74,33 @@ fn the_rest_comes_when_nothing_else_is_to_be_done() {
 }
 
 #[test]
+fn what_came_along_with_a_prefetch_stays_for_the_rest() {
+    let mut scheduler = Scheduler::new(4);
+    prefetch(&mut scheduler, &[10..12, 14..18]);
+    let id = scheduler.next_to_send().unwrap().id;
+    scheduler.supply(id, b"abcdefgh").unwrap();
+    scheduler.finish(id).unwrap();
+    scheduler.fill(0, vec![12..14], 0, 1000);
+    assert_eq!(scheduler.next_to_fill(), None, "it is here");
+    scheduler.release(0, &(10..12));
+    scheduler.release(0, &(14..18));
+    assert_eq!(scheduler.find(0, &(12..14)), Found::Bytes(b"cd"));
+    scheduler.release(0, &(12..14));
+    assert_eq!(scheduler.held(), 0);
+}
+
+#[test]
+fn the_rest_has_so_many_bytes_under_way_at_once() {
+    let mut scheduler = Scheduler::new(4);
+    let apart = |len: u64| (0..40).map(|n| n * 2 * len..n * 2 * len + len).collect();
+    scheduler.fill(0, apart(10), 0, 1000);
+    assert_eq!(std::iter::from_fn(|| scheduler.next_to_fill()).count(), FILLING);
+    let mut scheduler = Scheduler::new(4);
+    scheduler.fill(0, apart(FILLING_BYTES / 2), 0, FILLING_BYTES);
+    assert_eq!(std::iter::from_fn(|| scheduler.next_to_fill()).count(), 3);
+}
+
+#[test]
 fn the_rest_gives_way_and_goes_on_where_it_was() {
     let mut scheduler = Scheduler::new(4);
     scheduler.fill(0, vec![0..10, 100..120], 0, 1000);

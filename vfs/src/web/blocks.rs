@@ -12,6 +12,7 @@ use futures::future::join_all;
 use js_sys::Uint8Array;
 use prefetch_index::zip::Method;
 use wasm_bindgen_futures::spawn_local;
+use web_sys::RequestCache;
 
 use super::error::{Cause, Failure};
 use super::loader::{self, take};
@@ -144,7 +145,7 @@ async fn bring(shared: &Shared, id: MemberId, wanted: Range<u64>) -> Result<(), 
 async fn fetch(shared: &Shared, id: MemberId, run: &Range<u64>) -> Result<(), Failure> {
     let at = loader::address(shared, id)?;
     let span = shared.borrow().span_of_run(id, run);
-    let manner = Manner { urgent: true, reload: false };
+    let manner = Manner { urgent: true, cache: RequestCache::Default };
     let received = loader::insist(shared, &at.url, span.as_ref(), Some(at.len), manner).await;
     let (received, _) = received.map_err(|cause| shared.borrow().failure(id, cause))?;
     keep(shared, id, run, received)

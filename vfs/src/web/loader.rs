@@ -4,6 +4,7 @@ use futures::future::join_all;
 use gloo_timers::future::TimeoutFuture;
 use js_sys::Math;
 use wasm_bindgen_futures::spawn_local;
+use web_sys::RequestCache;
 
 use std::ops::Range;
 
@@ -86,7 +87,7 @@ async fn obtain_from_wheel(shared: &Shared, id: MemberId) -> Result<Decoded, Fai
 /// other bytes than those they name. Only then it is called an error.
 async fn refetch(shared: &Shared, id: MemberId) -> Result<Decoded, Failure> {
     let at = address(shared, id)?;
-    let manner = Manner { urgent: true, reload: true };
+    let manner = Manner { urgent: true, cache: RequestCache::Reload };
     let mut outcome = Err(Cause::Unreadable);
     for span in [Some(&at.span), None] {
         if span.is_none() && (transport::is_file(&at.url) || shared.borrow().scheduler.is_whole(id.archive)) {
@@ -306,18 +307,22 @@ async fn run(shared: &Shared, send: &Send) {
 
 /// One attempt, from the first byte that has not arrived; or for the whole archive.
 async fn transfer(shared: &Shared, send: &Send, whole: bool) -> Result<(), Stop> {
-    let (host, url, len, remaining) = {
+    let (host, url, len, remaining, is_background) = {
         let mut state = shared.borrow_mut();
         let remaining = state.scheduler.remaining(send.id).ok_or(SupplyError::Gone)?;
+        let is_background = state.scheduler.is_background(send.id);
         state.stats.requests += 1;
         let len = state.index.archives.get(send.archive as usize).map(|archive| archive.len);
-        (state.host.clone(), state.url(send.archive).to_owned(), len, remaining)
+        (state.host.clone(), state.url(send.archive).to_owned(), len, remaining, is_background)
     };
     if remaining.is_empty() {
         return Ok(shared.borrow_mut().scheduler.finish(send.id)?);
     }
     let span = (!whole).then_some(&remaining);
-    let manner = Manner { urgent: send.urgent, reload: false };
+    // Chromium's cache lets one request for a URL wait for the headers of another, a round trip each: many small ones go
+    // round it.
+    let cache = if is_background { RequestCache::NoStore } else { RequestCache::Default };
+    let manner = Manner { urgent: send.urgent, cache };
     match transport::request(host.as_ref(), &url, span, len, manner).await? {
         Incoming::Bytes(bytes) => supply(shared, send.id, &bytes.to_vec())?,
         Incoming::Stream(reader, body, _) => {

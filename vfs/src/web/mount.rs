@@ -2,6 +2,7 @@
 
 use prefetch_index::index::{Archive, ArchiveInfo, Member};
 use prefetch_index::zip::{CentralDirectory, CentralDirectoryReader};
+use web_sys::RequestCache;
 
 use super::error::{Cause, Failure};
 use super::loader;
@@ -9,7 +10,7 @@ use super::state::Shared;
 use super::transport::{self, Manner};
 use crate::response::Received;
 
-const MANNER: Manner = Manner { urgent: true, reload: false };
+const MANNER: Manner = Manner { urgent: true, cache: RequestCache::Default };
 
 /// What was read of an archive to know its members.
 enum Read {

@@ -4,6 +4,7 @@ use js_sys::{Function, Uint8Array};
 use prefetch_index::pack::{Decoder, Step};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::{JsFuture, future_to_promise};
+use web_sys::RequestCache;
 
 use super::error::{Cause, Failure};
 use super::host::Host;
@@ -120,7 +121,7 @@ impl Given<'_> {
         job: &PackJob,
         decoder: &mut Decoder,
     ) -> Result<(), Cause> {
-        let manner = Manner { urgent: false, reload: false };
+        let manner = Manner { urgent: false, cache: RequestCache::Default };
         // A file of Node's is read by a range; from a server without one, so that it may compress the file on the way.
         let span = 0..job.len as u64;
         let span = transport::is_file(&job.url).then_some(&span);

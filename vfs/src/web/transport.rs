@@ -29,8 +29,8 @@ const PATIENCE: u32 = 20;
 pub(crate) struct Manner {
     /// Python is waiting: ask the browser to put it before other requests.
     pub(crate) urgent: bool,
-    /// Go past every cache: what one of them gave was damaged.
-    pub(crate) reload: bool,
+    /// What caches may do. `Reload` goes past all of them: what one gave was damaged.
+    pub(crate) cache: RequestCache,
 }
 
 /// A response whose headers were checked; its body is still to come.
@@ -93,7 +93,7 @@ pub(crate) async fn length(host: Option<&Host>, url: &str) -> Result<Option<u64>
         let length = JsFuture::from(promise).await.map_err(|_| Cause::Unreadable)?;
         return Ok(length.as_f64().map(|length| length as u64));
     }
-    let head = fetch("HEAD", url, None, Manner { urgent: true, reload: false }).await?;
+    let head = fetch("HEAD", url, None, Manner { urgent: true, cache: RequestCache::Default }).await?;
     Ok(header(&head, "content-length").and_then(|text| text.parse().ok()).filter(|_| head.ok()))
 }
 
@@ -127,9 +127,7 @@ async fn fetch(
 ) -> Result<Response, Cause> {
     let init = RequestInit::new();
     init.set_method(method);
-    if manner.reload {
-        init.set_cache(RequestCache::Reload);
-    }
+    init.set_cache(manner.cache);
     // web-sys does not know `priority` yet. Engines without it ignore the property.
     let priority = if manner.urgent { "high" } else { "low" };
     let _ = Reflect::set(&init, &"priority".into(), &priority.into());

@@ -101,7 +101,9 @@ async fn first_line(parts: &Parts, scenario: &Scenario, strategy: &str) -> Resul
     wait_for(&browser, &site, "window.result", POLL).await?;
     let later_bytes = site.relay.downstream_bytes() - by_then;
     let log = site.server.log().take();
-    let pack_bytes = log.iter().filter(|entry| entry.path.ends_with(".pack")).map(|entry| entry.bytes).sum();
+    // Not the one that Python's start reads.
+    let pack = format!("/{}.pack", scenario.app);
+    let pack_bytes = log.iter().filter(|entry| entry.path.ends_with(&pack)).map(|entry| entry.bytes).sum();
     Ok(Outcome::FirstLine(FirstLine { pack_bytes, later_bytes, browser: browser.version() }))
 }
 
