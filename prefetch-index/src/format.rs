@@ -192,8 +192,9 @@ mod tests {
         assert_eq!(decode(b"<!doctype html>"), Err(FormatError::Magic));
         assert_eq!(decode(b""), Err(FormatError::Length { wanted: 36, found: 0 }));
         let mut newer = encode(&small()).unwrap();
-        newer[8] = 3;
-        assert_eq!(decode(&newer), Err(FormatError::Version { wanted: 2, found: 3 }));
+        newer[8] += 1;
+        let (wanted, found) = (VERSION, VERSION + 1);
+        assert_eq!(decode(&newer), Err(FormatError::Version { wanted, found }));
 
         let limit = MAX_LEN as u64;
         let long = Err(FormatError::TooLarge { len: limit + 1, limit });

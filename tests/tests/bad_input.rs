@@ -3,6 +3,7 @@
 use std::{collections::HashMap, fs, path::PathBuf};
 
 use demo_site::{Fault, Line};
+use prefetch_index::format;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use wheelfs_tests::{HarnessError, LineSite, Node, Parts, Recorder, Site};
@@ -92,7 +93,12 @@ async fn an_index_that_cannot_be_used() -> Result<(), HarnessError> {
     // Magic, then the format's version.
     tiny.edit("wheelfs.idx", |bytes| bytes[8] += 1)?;
     let run = tiny.run(index(site.url("/wheelfs.idx"))).await?;
-    assert_refused(run, "index", "/wheelfs.idx", &["this is format 3", "prefetch-index build"]);
+    assert_refused(
+        run,
+        "index",
+        "/wheelfs.idx",
+        &[&format!("this is format {}", format::VERSION), "prefetch-index build"],
+    );
     tiny.edit("wheelfs.idx", |bytes| bytes[8] -= 1)?;
     tiny.edit("wheelfs.idx", |bytes| bytes.truncate(bytes.len() - 1))?;
     let run = tiny.run(index(site.url("/wheelfs.idx"))).await?;
