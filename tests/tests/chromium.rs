@@ -126,7 +126,8 @@ async fn python_runs_while_its_pack_arrives() -> Result<(), HarnessError> {
     println!("{after} of {pack} bytes were still to come when the first line ran");
     // How much it is depends on how long the processor takes to boot; that any is means that nothing waited for the end.
     assert!(after > pack / 10, "{after} of {pack} bytes were still to come");
-    let packs = site.server.log().take().into_iter().filter(|entry| entry.path.ends_with(".pack")).count();
+    let packs =
+        site.server.log().take().into_iter().filter(|entry| entry.path.ends_with("pandas.pack")).count();
     assert_eq!(packs, 1);
     Ok(())
 }
