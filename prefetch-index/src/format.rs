@@ -205,7 +205,7 @@ mod tests {
         let boast = [[253].as_slice(), &(1u64 << 63).to_le_bytes()].concat();
         assert_eq!(decode(&sealed(&boast, boast.len() as u64)), Err(FormatError::Payload));
         // An empty index and something after it.
-        assert_eq!(decode(&sealed(&[0; 7], 7)), Err(FormatError::Payload));
+        assert_eq!(decode(&sealed(&[0; 8], 8)), Err(FormatError::Payload));
     }
 
     #[test]
