@@ -5,7 +5,7 @@
  */
 
 /** @typedef {import("./wheelfs.js").Unpacker} Unpacker */
-/** @typedef {{number: number, url: string, length: number, id: Uint8Array, lengths: Float64Array}} Job */
+/** @typedef {{number: number, url: string, length: number, id: Uint8Array, lengths: Float64Array, content?: ArrayBuffer}} Job */
 /** @typedef {{number: number, file: number, bytes: Uint8Array, received: number}} Unpacked */
 /** @typedef {{module: WebAssembly.Module}} Compiled */
 /** @typedef {{number: number, outcome: string | undefined}} Ended */
@@ -49,12 +49,16 @@ export class WorkerUnpacker {
   }
 
   /** @type {Unpacker["unpack"]} */
-  unpack(url, length, id, lengths, emit) {
+  unpack(url, length, id, lengths, early, emit) {
     return new Promise((end, fail) => {
       const number = this.#jobs++;
       this.#clients.set(number, { emit, end, fail });
       this.warm();
-      this.#worker?.postMessage(/** @type {Job} */ ({ number, url, length, id, lengths }));
+      const send = (/** @type {ArrayBuffer | undefined} */ content) =>
+        this.#worker?.postMessage(/** @type {Job} */ ({ number, url, length, id, lengths, content }), content ? [content] : []);
+      // The worker takes two round trips to start. What fails here it does again, and says why.
+      if (early) fetch(url).then((response) => (response.ok ? response.arrayBuffer() : undefined)).then(send, () => send(undefined));
+      else send(undefined);
     });
   }
 
@@ -103,20 +107,20 @@ function openWorker() {
  * What the worker does. `open` makes the wasm module its own.
  *
  * @param {(module: WebAssembly.Module) => void} open
- * @param {(url: string, length: number, id: Uint8Array, lengths: Float64Array, emit: Function) => Promise<string | undefined>} unpackHere
+ * @param {(url: string, length: number, id: Uint8Array, lengths: Float64Array, content: Uint8Array | undefined, emit: Function) => Promise<string | undefined>} unpackHere
  */
 export function serve(open, unpackHere) {
   /** @type {any} */ const scope = globalThis;
   scope.onmessage = async (/** @type {{data: WebAssembly.Module | Job}} */ { data }) => {
     if (data instanceof WebAssembly.Module) return open(data);
-    const { number, url, length, id, lengths } = data;
+    const { number, url, length, id, lengths, content } = data;
     /** @type {Promise<void>[]} */ const compiling = [];
     const emit = (/** @type {number} */ file, /** @type {Uint8Array<ArrayBuffer>} */ bytes, /** @type {number} */ received) => {
       // A module that cannot be compiled is the dynamic linker's to report.
       if (isWasm(bytes)) compiling.push(WebAssembly.compile(bytes).then((module) => scope.postMessage({ module }), () => {}));
       scope.postMessage(/** @type {Unpacked} */ ({ number, file, bytes, received }), [bytes.buffer]);
     };
-    const outcome = await unpackHere(url, length, id, lengths, emit);
+    const outcome = await unpackHere(url, length, id, lengths, content && new Uint8Array(content), emit);
     await Promise.all(compiling);
     scope.postMessage(/** @type {Ended} */ ({ number, outcome }));
   };

@@ -22,6 +22,8 @@ struct PackJob {
     id: Vec<u8>,
     /// Decoded length of each of its files.
     lengths: Vec<f64>,
+    /// The file, if it was brought already.
+    content: Option<Vec<u8>>,
 }
 
 /// Decoded bytes between two looks at the clock.
@@ -43,16 +45,18 @@ pub(crate) async fn open(shared: Shared, pack: u32) {
 }
 
 async fn bring(shared: &Shared, number: u32) -> Result<(), Failure> {
-    let (host, unpacker, job) = {
+    let (host, unpacker, early, job) = {
         let mut state = shared.borrow_mut();
         let url = state.pack_urls.get(number as usize).cloned().unwrap_or_default();
         let Some(pack) = state.index.packs.get(number as usize) else {
             return Err(Failure::new(&url, Cause::Unreadable));
         };
         let lengths: Vec<f64> = pack.files.iter().map(|file| state.index.packed_len(file) as f64).collect();
-        let job = PackJob { url, len: pack.len as f64, id: pack.id.to_vec(), lengths };
+        let job = PackJob { url, len: pack.len as f64, id: pack.id.to_vec(), lengths, content: None };
+        let boot = state.index.boot.and_then(|group| state.index.groups.get(group as usize));
+        let early = boot.is_some_and(|group| group.packs.contains(&number));
         state.stats.requests += 1;
-        (state.host.clone(), state.unpacker.clone(), job)
+        (state.host.clone(), state.unpacker.clone(), early, job)
     };
     let emit = {
         let shared = shared.clone();
@@ -64,7 +68,7 @@ async fn bring(shared: &Shared, number: u32) -> Result<(), Failure> {
     };
     let emit: &Function = emit.as_ref().unchecked_ref();
     if let Some(unpacker) = unpacker {
-        let promise = unpacker.unpack(&job.url, job.len, &job.id, &job.lengths, emit);
+        let promise = unpacker.unpack(&job.url, job.len, &job.id, &job.lengths, early, emit);
         match JsFuture::from(promise).await {
             Ok(outcome) if outcome.is_undefined() => return Ok(()),
             // The worker's words: it read the file.
@@ -121,6 +125,14 @@ impl Given<'_> {
         job: &PackJob,
         decoder: &mut Decoder,
     ) -> Result<(), Cause> {
+        if self.supplied == 0
+            && let Some(content) = &job.content
+        {
+            self.supplied = content.len() as u64;
+            self.received = self.supplied;
+            decoder.supply(content);
+            return self.decode(decoder).await;
+        }
         let manner = Manner { urgent: false, cache: RequestCache::Default };
         // A file of Node's is read by a range; from a server without one, so that it may compress the file on the way.
         let span = 0..job.len as u64;
@@ -178,12 +190,19 @@ fn now() -> f64 {
     js_sys::Date::now()
 }
 
-/// What a worker does (`vfs/js/unpacker.mjs`): all of a pack without giving the thread back. Resolves to nothing, or to
-/// what went wrong.
+/// What a worker does (`vfs/js/unpacker.mjs`): all of a pack without giving the thread back. `content`: the file, if it was
+/// brought already. Resolves to nothing, or to what went wrong.
 #[wasm_bindgen(js_name = unpackHere)]
-pub fn unpack_here(url: String, len: f64, id: Vec<u8>, lengths: Vec<f64>, emit: Function) -> js_sys::Promise {
+pub fn unpack_here(
+    url: String,
+    len: f64,
+    id: Vec<u8>,
+    lengths: Vec<f64>,
+    content: Option<Vec<u8>>,
+    emit: Function,
+) -> js_sys::Promise {
     future_to_promise(async move {
-        let job = PackJob { url, len, id, lengths };
+        let job = PackJob { url, len, id, lengths, content };
         match unpack(None, &job, &emit, f64::INFINITY).await {
             Ok(()) => Ok(JsValue::UNDEFINED),
             Err(cause) => Ok(cause.to_string().into()),
