@@ -54,8 +54,10 @@ export class WorkerUnpacker {
       const number = this.#jobs++;
       this.#clients.set(number, { emit, end, fail });
       this.warm();
+      // Both lie in the module's memory: there only until it grows, and a clone would be one of all of it.
+      /** @type {Job} */ const job = { number, url, length, id: id.slice(), lengths: lengths.slice() };
       const send = (/** @type {ArrayBuffer | undefined} */ content) =>
-        this.#worker?.postMessage(/** @type {Job} */ ({ number, url, length, id, lengths, content }), content ? [content] : []);
+        this.#worker?.postMessage({ ...job, content }, content ? [content] : []);
       // The worker takes two round trips to start. What fails here it does again, and says why.
       if (early) fetch(url).then((response) => (response.ok ? response.arrayBuffer() : undefined)).then(send, () => send(undefined));
       else send(undefined);
@@ -120,8 +122,13 @@ export function serve(open, unpackHere) {
       if (isWasm(bytes)) compiling.push(WebAssembly.compile(bytes).then((module) => scope.postMessage({ module }), () => {}));
       scope.postMessage(/** @type {Unpacked} */ ({ number, file, bytes, received }), [bytes.buffer]);
     };
-    const outcome = await unpackHere(url, length, id, lengths, content && new Uint8Array(content), emit);
-    await Promise.all(compiling);
+    let outcome;
+    try {
+      outcome = await unpackHere(url, length, id, lengths, content && new Uint8Array(content), emit);
+      await Promise.all(compiling);
+    } catch (error) {
+      outcome = String(error);
+    }
     scope.postMessage(/** @type {Ended} */ ({ number, outcome }));
   };
 }
