@@ -74,7 +74,7 @@ export async function loadPyodide(options = {}) {
   // Where the index brings the standard library, Pyodide's own archive stays where it is, and is read like a wheel.
   const boots = index?.then((bytes) => !options.stdLibURL && Boolean(/** @type {number} */ (bytes[FLAGS]) & BOOTS));
   const line = node ? openGate : runtimeGate([`${indexURL}pyodide.asm.wasm`, `${indexURL}python_stdlib.zip`]);
-  const filesystem = openFilesystem(config, node?.host, index, indexUrl, base, indexURL, line.opened, boots);
+  const filesystem = openFilesystem(config, node?.host, index, indexUrl, base, indexURL, line, boots);
   // None of them is awaited yet, and a failure of one must not leave another's unhandled.
   for (const promise of [real, filesystem, boots]) promise?.catch(() => {});
 
@@ -190,10 +190,10 @@ export async function importModule(/** @type {string} */ url) {
 async function openFilesystem(
   /** @type {WheelfsOptions} */ config, /** @type {any} */ host, /** @type {Promise<Uint8Array> | undefined} */ index,
   /** @type {string | undefined} */ indexUrl, /** @type {string} */ base, /** @type {string} */ runtime,
-  /** @type {Promise<void>} */ lineIsFree, /** @type {Promise<boolean> | undefined} */ boots,
+  /** @type {{opened: Promise<void>, open: () => void}} */ line, /** @type {Promise<boolean> | undefined} */ boots,
 ) {
   await loadModule(host);
-  const unpacker = host || typeof Worker === "undefined" ? undefined : new WorkerUnpacker(/** @type {WebAssembly.Module} */ (Filesystem.compiledModule()));
+  const unpacker = host || typeof Worker === "undefined" ? undefined : new WorkerUnpacker(/** @type {WebAssembly.Module} */ (Filesystem.compiledModule()), line.open);
   const { rtt = 200, down = 20 } = config.line ?? {};
   const filesystem = new Filesystem(host, unpacker, config.cacheBytes ?? 64 * 2 ** 20, config.maxPrefetches ?? 16, rtt, down);
   let builtFor = "", booted;
@@ -201,7 +201,7 @@ async function openFilesystem(
     builtFor = filesystem.loadIndex(await index, indexUrl, base, runtime);
     if (filesystem.packs) unpacker?.warm();
     if (await boots) booted = filesystem.bringBoot();
-    lineIsFree.then(() => filesystem.start(config.entry));
+    line.opened.then(() => filesystem.start(config.entry));
   }
   return { filesystem, builtFor, booted };
 }

@@ -5,30 +5,38 @@
  */
 
 /** @typedef {import("./wheelfs.js").Unpacker} Unpacker */
-/** @typedef {{number: number, url: string, length: number, id: Uint8Array, lengths: Float64Array, content?: ArrayBuffer}} Job */
+/** @typedef {{number: number, url: string, length: number, id: Uint8Array, lengths: Float64Array, early: boolean}} Job */
+/** @typedef {{number: number, chunk?: Uint8Array<ArrayBuffer>}} Piece Of a pack that the page fetches; without a chunk, nothing follows. */
 /** @typedef {{number: number, file: number, bytes: Uint8Array, received: number}} Unpacked */
 /** @typedef {{module: WebAssembly.Module}} Compiled */
 /** @typedef {{number: number, outcome: string | undefined}} Ended */
 /** @typedef {{emit: (file: number, bytes: Uint8Array, received: number) => void, end: (outcome: string | undefined) => void, fail: (why: unknown) => void}} Client */
 
-/** How long compiled libraries are kept after the last pack, milliseconds: until the program has loaded them. */
-const KEEP_COMPILED = 30_000;
+/** How long worker and compiled libraries are kept after the last pack, milliseconds: until the program has loaded them. */
+const KEEP = 30_000;
+/** A pack fetched beside the runtime that took less, in milliseconds: what is left of the runtime takes no longer than a request. */
+const QUICK = 750;
 
 /** @implements {Unpacker} */
 export class WorkerUnpacker {
   /** @type {Worker | undefined} */ #worker;
-  #module;
+  #module; #lineIsFree;
   /** @type {Map<number, Client>} */ #clients = new Map();
   #jobs = 0;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */ #idle;
   /**
    * Libraries that the worker has compiled. An engine that shares compiled code between equal modules (V8) finds it here
    * when the dynamic linker compiles the same bytes. @type {WebAssembly.Module[]}
    */
   #compiled = [];
 
-  /** @param {WebAssembly.Module} module `wheelfs_bg.wasm`. */
-  constructor(module) {
+  /**
+   * @param {WebAssembly.Module} module `wheelfs_bg.wasm`.
+   * @param {() => void} lineIsFree Called when a request that is sent now delays nothing.
+   */
+  constructor(module, lineIsFree) {
     this.#module = module;
+    this.#lineIsFree = lineIsFree;
   }
 
   /** Starts the worker, so that it is there when the line is free. */
@@ -53,15 +61,28 @@ export class WorkerUnpacker {
     return new Promise((end, fail) => {
       const number = this.#jobs++;
       this.#clients.set(number, { emit, end, fail });
+      clearTimeout(this.#idle);
       this.warm();
       // Both lie in the module's memory: there only until it grows, and a clone would be one of all of it.
-      /** @type {Job} */ const job = { number, url, length, id: id.slice(), lengths: lengths.slice() };
-      const send = (/** @type {ArrayBuffer | undefined} */ content) =>
-        this.#worker?.postMessage({ ...job, content }, content ? [content] : []);
-      // The worker takes two round trips to start. What fails here it does again, and says why.
-      if (early) fetch(url).then((response) => (response.ok ? response.arrayBuffer() : undefined)).then(send, () => send(undefined));
-      else send(undefined);
+      /** @type {Job} */ const job = { number, url, length, id: id.slice(), lengths: lengths.slice(), early };
+      this.#worker?.postMessage(job);
+      if (early) this.#forward(number, url);
     });
+  }
+
+  /** Fetches a pack for the worker, which takes two round trips to start. What fails here it does again, and says why. */
+  async #forward(/** @type {number} */ number, /** @type {string} */ url) {
+    const send = (/** @type {Uint8Array<ArrayBuffer> | undefined} */ chunk) =>
+      this.#worker?.postMessage({ number, chunk }, chunk ? [chunk.buffer] : []);
+    try {
+      const { ok, body } = await fetch(url);
+      if (ok && body) {
+        const reader = body.getReader(), began = performance.now();
+        for (let chunk; (chunk = (await reader.read()).value); ) send(chunk);
+        if (performance.now() - began < QUICK) this.#lineIsFree();
+      }
+    } catch {}
+    send(undefined);
   }
 
   #receive(/** @type {Unpacked | Compiled | Ended} */ message) {
@@ -78,9 +99,7 @@ export class WorkerUnpacker {
     this.#clients.delete(message.number);
     client.end(message.outcome);
     // Its memory, the decoder's window most of all, is only good for packs.
-    if (this.#clients.size > 0) return;
-    this.#stop();
-    setTimeout(() => (this.#compiled = []), KEEP_COMPILED);
+    if (this.#clients.size === 0) this.#idle = setTimeout(() => this.#stop(), KEEP);
   }
 
   #fail(/** @type {unknown} */ why) {
@@ -92,6 +111,7 @@ export class WorkerUnpacker {
   #stop() {
     this.#worker?.terminate();
     this.#worker = undefined;
+    this.#compiled = [];
   }
 }
 
@@ -109,13 +129,25 @@ function openWorker() {
  * What the worker does. `open` makes the wasm module its own.
  *
  * @param {(module: WebAssembly.Module) => void} open
- * @param {(url: string, length: number, id: Uint8Array, lengths: Float64Array, content: Uint8Array | undefined, emit: Function) => Promise<string | undefined>} unpackHere
+ * @param {(url: string, length: number, id: Uint8Array, lengths: Float64Array, stream: ReadableStream | undefined, emit: Function) => Promise<string | undefined>} unpackHere
  */
 export function serve(open, unpackHere) {
   /** @type {any} */ const scope = globalThis;
-  scope.onmessage = async (/** @type {{data: WebAssembly.Module | Job}} */ { data }) => {
+  /** Packs that the page fetches. @type {Map<number, ReadableStreamDefaultController<Uint8Array>>} */ const streams = new Map();
+  scope.onmessage = async (/** @type {{data: WebAssembly.Module | Job | Piece}} */ { data }) => {
     if (data instanceof WebAssembly.Module) return open(data);
-    const { number, url, length, id, lengths, content } = data;
+    if (!("url" in data)) {
+      const stream = streams.get(data.number);
+      try {
+        if (data.chunk) stream?.enqueue(data.chunk);
+        else stream?.close();
+      } catch {
+        // Nobody reads it any more.
+      }
+      return;
+    }
+    const { number, url, length, id, lengths, early } = data;
+    const stream = early ? new ReadableStream({ start: (controller) => void streams.set(number, controller) }) : undefined;
     /** @type {Promise<void>[]} */ const compiling = [];
     const emit = (/** @type {number} */ file, /** @type {Uint8Array<ArrayBuffer>} */ bytes, /** @type {number} */ received) => {
       // A module that cannot be compiled is the dynamic linker's to report.
@@ -124,7 +156,7 @@ export function serve(open, unpackHere) {
     };
     let outcome;
     try {
-      outcome = await unpackHere(url, length, id, lengths, content && new Uint8Array(content), emit);
+      outcome = await unpackHere(url, length, id, lengths, stream, emit);
       await Promise.all(compiling);
     } catch (error) {
       outcome = String(error);

@@ -4,7 +4,7 @@ use js_sys::{Function, Uint8Array};
 use prefetch_index::pack::{Decoder, Step};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::{JsFuture, future_to_promise};
-use web_sys::RequestCache;
+use web_sys::{ReadableStream, RequestCache};
 
 use super::error::{Cause, Failure};
 use super::host::Host;
@@ -22,8 +22,8 @@ struct PackJob {
     id: Vec<u8>,
     /// Decoded length of each of its files.
     lengths: Vec<f64>,
-    /// The file, if it was brought already.
-    content: Option<Vec<u8>>,
+    /// The file as somebody else fetches it: the first attempt reads this.
+    stream: Option<ReadableStream>,
 }
 
 /// Decoded bytes between two looks at the clock.
@@ -45,14 +45,14 @@ pub(crate) async fn open(shared: Shared, pack: u32) {
 }
 
 async fn bring(shared: &Shared, number: u32) -> Result<(), Failure> {
-    let (host, unpacker, early, job) = {
+    let (host, unpacker, early, mut job) = {
         let mut state = shared.borrow_mut();
         let url = state.pack_urls.get(number as usize).cloned().unwrap_or_default();
         let Some(pack) = state.index.packs.get(number as usize) else {
             return Err(Failure::new(&url, Cause::Unreadable));
         };
         let lengths: Vec<f64> = pack.files.iter().map(|file| state.index.packed_len(file) as f64).collect();
-        let job = PackJob { url, len: pack.len as f64, id: pack.id.to_vec(), lengths, content: None };
+        let job = PackJob { url, len: pack.len as f64, id: pack.id.to_vec(), lengths, stream: None };
         let boot = state.index.boot.and_then(|group| state.index.groups.get(group as usize));
         let early = boot.is_some_and(|group| group.packs.contains(&number));
         state.stats.requests += 1;
@@ -82,13 +82,14 @@ async fn bring(shared: &Shared, number: u32) -> Result<(), Failure> {
             Err(_) => {}
         }
     }
-    let failed = |cause| Failure::new(&job.url, cause);
-    unpack(host.as_ref(), &job, emit, SLICE_MS).await.map_err(failed)
+    let url = job.url.clone();
+    let failed = |cause| Failure::new(&url, cause);
+    unpack(host.as_ref(), &mut job, emit, SLICE_MS).await.map_err(failed)
 }
 
 /// Fetches a pack and decodes it: calls `emit` with a file's number, its bytes, and how many bytes were received since the
 /// last call. Gives the thread back after each `slice_ms` of work.
-async fn unpack(host: Option<&Host>, job: &PackJob, emit: &Function, slice_ms: f64) -> Result<(), Cause> {
+async fn unpack(host: Option<&Host>, job: &mut PackJob, emit: &Function, slice_ms: f64) -> Result<(), Cause> {
     let lengths: Vec<u64> = job.lengths.iter().map(|len| *len as u64).collect();
     let id: [u8; 16] = job.id.as_slice().try_into().map_err(|_| Cause::Unreadable)?;
     let limit = lengths.iter().sum();
@@ -96,10 +97,13 @@ async fn unpack(host: Option<&Host>, job: &PackJob, emit: &Function, slice_ms: f
     let mut given = Given { emit, supplied: 0, received: 0, began: now(), slice_ms };
     let mut attempt = 0;
     loop {
-        match given.transfer(host, job, &mut decoder).await {
+        // Whatever is wrong with what somebody else fetches, a request of one's own tells why.
+        let forwarded = job.stream.is_some();
+        let transferred = given.transfer(host, job, &mut decoder).await;
+        match transferred.and_then(|()| Ok(decoder.finish()?)) {
+            Err(_) if forwarded => {}
             Err(cause) if attempt < cause.retries() => attempt += 1,
-            Err(cause) => return Err(cause),
-            Ok(()) => return Ok(decoder.finish()?),
+            outcome => return outcome,
         }
     }
 }
@@ -122,28 +126,19 @@ impl Given<'_> {
     async fn transfer(
         &mut self,
         host: Option<&Host>,
-        job: &PackJob,
+        job: &mut PackJob,
         decoder: &mut Decoder,
     ) -> Result<(), Cause> {
-        if self.supplied == 0
-            && let Some(content) = &job.content
-        {
-            self.supplied = content.len() as u64;
-            self.received = self.supplied;
-            decoder.supply(content);
-            return self.decode(decoder).await;
-        }
-        let manner = Manner { urgent: false, cache: RequestCache::Default };
-        // A file of Node's is read by a range; from a server without one, so that it may compress the file on the way.
-        let span = 0..job.len as u64;
-        let span = transport::is_file(&job.url).then_some(&span);
-        let reader = match transport::request(host, &job.url, span, None, manner).await? {
-            Incoming::Bytes(bytes) => {
-                self.received += u64::from(bytes.length());
-                decoder.supply(&bytes.to_vec());
-                return self.decode(decoder).await;
-            }
-            Incoming::Stream(reader, ..) => reader,
+        let reader = match job.stream.take() {
+            Some(stream) => stream.get_reader().unchecked_into(),
+            None => match request(host, job).await? {
+                Incoming::Bytes(bytes) => {
+                    self.received += u64::from(bytes.length());
+                    decoder.supply(&bytes.to_vec());
+                    return self.decode(decoder).await;
+                }
+                Incoming::Stream(reader, ..) => reader,
+            },
         };
         let mut passed = 0;
         self.began = now();
@@ -185,25 +180,33 @@ impl Given<'_> {
     }
 }
 
+async fn request(host: Option<&Host>, job: &PackJob) -> Result<Incoming, Cause> {
+    let manner = Manner { urgent: false, cache: RequestCache::Default };
+    // A file of Node's is read by a range; from a server without one, so that it may compress the file on the way.
+    let span = 0..job.len as u64;
+    let span = transport::is_file(&job.url).then_some(&span);
+    transport::request(host, &job.url, span, None, manner).await
+}
+
 /// Milliseconds.
 fn now() -> f64 {
     js_sys::Date::now()
 }
 
-/// What a worker does (`vfs/js/unpacker.mjs`): all of a pack without giving the thread back. `content`: the file, if it was
-/// brought already. Resolves to nothing, or to what went wrong.
+/// What a worker does (`vfs/js/unpacker.mjs`): all of a pack without giving the thread back. `stream`: the file, if the
+/// page fetches it. Resolves to nothing, or to what went wrong.
 #[wasm_bindgen(js_name = unpackHere)]
 pub fn unpack_here(
     url: String,
     len: f64,
     id: Vec<u8>,
     lengths: Vec<f64>,
-    content: Option<Vec<u8>>,
+    stream: Option<ReadableStream>,
     emit: Function,
 ) -> js_sys::Promise {
     future_to_promise(async move {
-        let job = PackJob { url, len, id, lengths, content };
-        match unpack(None, &job, &emit, f64::INFINITY).await {
+        let mut job = PackJob { url, len, id, lengths, stream };
+        match unpack(None, &mut job, &emit, f64::INFINITY).await {
             Ok(()) => Ok(JsValue::UNDEFINED),
             Err(cause) => Ok(cause.to_string().into()),
         }
