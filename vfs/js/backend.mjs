@@ -29,6 +29,7 @@ export class Backend {
    * generation 0 show nothing: it reads the METADATA of every package it finds, and nothing can wait then.
    */
   #generation = 0;
+  /** The file that is being opened, when its bytes are here. @type {{node: any, bytes: Uint8Array} | undefined} */ #found;
   /** Absolute paths of the roots, by inode. @type {string[]} */
   roots = [];
 
@@ -74,8 +75,12 @@ export class Backend {
   missingForOpen(/** @type {number} */ dirfd, /** @type {string} */ path, /** @type {number} */ flags) {
     if (flags & (O_TRUNC | O_DIRECTORY | O_PATH)) return null;
     if (dirfd !== AT_FDCWD && path[0] !== "/") return null;
+    const node = this.find(path);
+    // `open` follows at once, and would ask again.
+    const bytes = node?.wheelfs && node.stream_ops === this.streamOps && this.#filesystem.bytes(node.wheelfs.ino);
+    this.#found = bytes && { node, bytes };
     // A part of a large file is brought when it is read. Its beginning now: a failed open names the file, a failed read does not.
-    return this.missing(this.find(path), 0, flags & O_ACCMODE ? Infinity : 1);
+    return bytes ? null : this.missing(node, 0, flags & O_ACCMODE ? Infinity : 1);
   }
 
   /**
@@ -308,7 +313,9 @@ export class Backend {
       open: (/** @type {any} */ stream) => {
         const lazy = stream.node.wheelfs;
         // What is here is asked for once, not with every read.
-        if (!lazy || (stream.bytes = this.#filesystem.bytes(lazy.ino))) return;
+        const found = this.#found;
+        this.#found = undefined;
+        if (!lazy || (stream.bytes = found && found.node === stream.node ? found.bytes : this.#filesystem.bytes(lazy.ino))) return;
         if (this.#filesystem.isLost(lazy.ino)) throw new this.#FS.ErrnoError(ENOENT);
         const failure = this.#filesystem.failure(lazy.ino);
         if (failure) throw this.#ioError(failure);

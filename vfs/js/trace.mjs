@@ -4,6 +4,7 @@
 
 export class Trace {
   /** Reads have `path`, `offset` and `len`. @type {any[]} */ #events = [];
+  /** The read of each path. @type {Map<string, any>} */ #reads = new Map();
   #start = performance.now();
   /** Paths of the roots: site-packages, and the folder of shared libraries. @type {string[]} */ roots = [];
 
@@ -12,11 +13,15 @@ export class Trace {
     this.#add({ [event]: module });
   }
 
-  /** A read that goes on where the one before ended is one with it. */
+  /** Each file is read once, from the first byte to the last that anybody wanted, when it was wanted first: a page may run for days. */
   read(/** @type {string} */ path, /** @type {number} */ offset, /** @type {number} */ len) {
-    const last = this.#events.at(-1);
-    if (last?.path === path && last.offset + last.len === offset) last.len += len;
-    else this.#add({ path, offset, len });
+    const read = this.#reads.get(path);
+    if (!read) this.#reads.set(path, this.#add({ path, offset, len }));
+    else if (offset < read.offset || offset + len > read.offset + read.len) {
+      const end = Math.max(offset + len, read.offset + read.len);
+      read.offset = Math.min(offset, read.offset);
+      read.len = end - read.offset;
+    }
   }
 
   /** JSON lines: a header, then the events. */
@@ -32,6 +37,8 @@ export class Trace {
   }
 
   #add(/** @type {object} */ event) {
-    this.#events.push({ t: Math.round((performance.now() - this.#start) * 10) / 10, ...event });
+    const dated = { t: Math.round((performance.now() - this.#start) * 10) / 10, ...event };
+    this.#events.push(dated);
+    return dated;
   }
 }
