@@ -5,6 +5,10 @@
 
 /// `items` in ascending order of two numbers each; what is equal keeps its order.
 pub fn by_numbers<T>(items: Vec<T>, numbers: impl Fn(&T) -> (u64, u64)) -> Vec<T> {
+    // What an archive lists is in this order already, as a rule, and large.
+    if items.is_sorted_by_key(&numbers) {
+        return items;
+    }
     let mut order: Vec<(u64, u64, usize)> = Vec::with_capacity(items.len());
     for (position, item) in items.iter().enumerate() {
         let (first, second) = numbers(item);

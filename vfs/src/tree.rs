@@ -96,10 +96,18 @@ impl Tree {
     /// Adds every installable member of `archive`, which is number `id` among the archives.
     pub fn add_archive(&mut self, id: u32, archive: &Archive) {
         let root = root_of(archive.install);
+        self.nodes.reserve(archive.members.len());
+        // What lies together is listed together, as a rule.
+        let mut last = ("", Some(root));
         for (position, member) in (0u32..).zip(&archive.members) {
-            if let Some(path) = archive.install_path(member) {
-                let member = MemberId { archive: id, member: position };
-                self.add_file(root, path, Node::File(FileId::Member(member)));
+            let Some(path) = archive.install_path(member) else { continue };
+            let (folder, name) = split(path);
+            if folder != last.0 {
+                last = (folder, self.make_folders(root, folder));
+            }
+            let member = MemberId { archive: id, member: position };
+            if let Some(parent) = last.1 {
+                self.add_child(parent, name, Node::File(FileId::Member(member)));
             }
         }
     }
@@ -117,18 +125,23 @@ impl Tree {
     }
 
     fn add_file(&mut self, root: Ino, path: &str, file: Node) {
-        let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
-        let Some(parent) = self.make_folders(root, folder) else { return };
-        match self.child(parent, name) {
+        let (folder, name) = split(path);
+        if let Some(parent) = self.make_folders(root, folder) {
+            self.add_child(parent, name, file);
+        }
+    }
+
+    fn add_child(&mut self, parent: Ino, name: &str, file: Node) {
+        // An index is refused long before it names 2^32 files: its size is limited when it is decoded.
+        let new = self.nodes.len() as Ino;
+        let Node::Directory(children) = &mut self.nodes[parent as usize] else { return };
+        let ino = *children.entry(name.into()).or_insert(new);
+        if ino == new {
+            self.nodes.push(file);
+        } else if !matches!(self.nodes[ino as usize], Node::Directory(_)) {
             // A folder stays a folder: unpacking would fail there, and what is below it is still wanted.
-            Some(ino) if matches!(self.nodes[ino as usize], Node::Directory(_)) => {}
-            Some(ino) => {
-                self.nodes[ino as usize] = file;
-                self.drop_bytecode(parent, name);
-            }
-            None => {
-                self.insert(parent, name, file);
-            }
+            self.nodes[ino as usize] = file;
+            self.drop_bytecode(parent, name);
         }
     }
 
@@ -152,7 +165,11 @@ impl Tree {
         path.split('/').filter(|name| !name.is_empty()).try_fold(root, |parent, name| {
             match self.child(parent, name) {
                 Some(ino) => matches!(self.nodes[ino as usize], Node::Directory(_)).then_some(ino),
-                None => Some(self.insert(parent, name, Node::Directory(BTreeMap::new()))),
+                None => {
+                    let ino = self.nodes.len() as Ino;
+                    self.add_child(parent, name, Node::Directory(BTreeMap::new()));
+                    Some(ino)
+                }
             }
         })
     }
@@ -163,16 +180,11 @@ impl Tree {
             _ => None,
         }
     }
+}
 
-    fn insert(&mut self, parent: Ino, name: &str, node: Node) -> Ino {
-        // An index is refused long before it names 2^32 files: its size is limited when it is decoded.
-        let ino = self.nodes.len() as Ino;
-        self.nodes.push(node);
-        if let Node::Directory(children) = &mut self.nodes[parent as usize] {
-            children.insert(name.into(), ino);
-        }
-        ino
-    }
+/// Folder and name. The folder of a path without one is empty.
+fn split(path: &str) -> (&str, &str) {
+    path.rsplit_once('/').unwrap_or(("", path))
 }
 
 /// The root below which an archive's members appear.

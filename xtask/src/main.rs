@@ -13,6 +13,7 @@ mod bundle;
 mod cache;
 mod demo;
 mod distribution;
+mod end_to_end;
 mod npm;
 mod package;
 mod parts;

@@ -5,7 +5,7 @@ use std::{fs, process::Command};
 use anyhow::{Context, Result};
 use clap::Args;
 
-use crate::{build, cache, demo, setup::Scope, step, step::step, typescript};
+use crate::{build, cache, demo, end_to_end, setup::Scope, step, step::step, typescript};
 
 /// README's table of engines stands between these lines.
 const MATRIX: [&str; 2] =
@@ -16,31 +16,27 @@ pub(crate) struct Options {
     /// Run the program in every engine on every Pyodide (8 minutes more), and put what came of it into README.md's table.
     #[arg(long)]
     matrix: bool,
+    /// Run every test, also those that passed before and use nothing that has changed.
+    #[arg(long)]
+    again: bool,
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
-    let rows = cache::root().join("target/matrix");
-    if rows.exists() {
-        fs::remove_dir_all(&rows)?;
-    }
     let ready = build::run(Scope::Everything)?;
     demo::indexes(&ready, demo::APP, demo::PYODIDE, &["pack".to_owned()])?;
-    let cargo = |arguments: &[&str]| {
-        let mut command = Command::new("cargo");
-        command.current_dir(cache::root()).args(arguments);
-        if options.matrix {
-            command.env("WHEELFS_MATRIX", "all");
-        }
-        step::run(&mut command)
-    };
+    let cargo =
+        |arguments: &[&str]| step::run(Command::new("cargo").current_dir(cache::root()).args(arguments));
     step("format: cargo fmt --check", || cargo(&["fmt", "--all", "--check"]))?;
     step("lint: cargo clippy, host", || {
         cargo(&["clippy", "--quiet", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"])
     })?;
     step("types: tsc over the clone's JavaScript", || typescript::check(&ready.places))?;
-    step("test: native and end to end", || {
-        cargo(&["test", "--quiet", "--locked", "--workspace", "--no-fail-fast"])
+    step("test: native", || {
+        cargo(&["test", "--quiet", "--locked", "--workspace", "--exclude", "wheelfs-tests"])?;
+        cargo(&["test", "--quiet", "--locked", "--package", "wheelfs-tests", "--lib", "--bins"])
     })?;
+    let environment: &[_] = if options.matrix { &[("WHEELFS_MATRIX", "all")] } else { &[] };
+    end_to_end::run(options.again, environment)?;
     if options.matrix {
         step("README.md: the matrix", write_matrix)?;
     }

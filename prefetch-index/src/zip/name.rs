@@ -1,6 +1,8 @@
 use crate::order::by_numbers;
 use std::borrow::Cow;
 
+use hashbrown::HashMap;
+
 use super::bytes::{extra_field, u32_at};
 use super::error::{NameProblem, ZipError};
 
@@ -49,28 +51,31 @@ pub(crate) fn check_name(name: &str) -> Result<(), NameProblem> {
 
 /// Names (and whether each is a folder) that cannot live in one tree: several members of one name, and files that others
 /// use as folders. Positions ascend.
+///
+/// Mounting without an index waits for this: each name is looked up once, and each folder once.
 pub(super) fn name_conflicts(names: &[(&str, bool)]) -> Vec<(usize, NameProblem)> {
-    let mut order: Vec<usize> = (0..names.len()).collect();
-    // With '/' sorted first, a name is directly followed by what lies below it. Mounting without an index waits for
-    // this sort, so it looks at each byte once: names share long beginnings.
-    let rank = |byte: Option<&u8>| byte.map_or(0, |&byte| if byte == b'/' { 1 } else { u16::from(byte) + 2 });
-    let compare = |a: &str, b: &str| {
-        let (a, b) = (a.as_bytes(), b.as_bytes());
-        let same = a.iter().zip(b).take_while(|(a, b)| a == b).count();
-        rank(a.get(same)).cmp(&rank(b.get(same)))
-    };
-    order.sort_unstable_by(|&a, &b| compare(names[a].0, names[b].0).then(a.cmp(&b)));
+    let mut first = HashMap::with_capacity(names.len());
     let mut conflicts = Vec::new();
-    for same in order.chunk_by(|&a, &b| names[a].0 == names[b].0) {
+    for (i, (name, is_folder)) in names.iter().enumerate() {
+        let before = *first.entry(*name).or_insert(i);
         // A folder may be listed twice; nothing depends on which.
-        if same.len() > 1 && same.iter().any(|&i| !names[i].1) {
-            conflicts.extend(same.iter().map(|&i| (i, NameProblem::Duplicate)));
+        if before != i && !(*is_folder && names[before].1) {
+            conflicts.extend([(before, NameProblem::Duplicate), (i, NameProblem::Duplicate)]);
         }
     }
-    for pair in order.windows(2) {
-        let ((name, is_folder), (next, _)) = (names[pair[0]], names[pair[1]]);
-        if !is_folder && next.strip_prefix(name).is_some_and(|below| below.starts_with('/')) {
-            conflicts.push((pair[0], NameProblem::FileAndFolder));
+    let mut seen = HashMap::new();
+    for (i, (name, _)) in names.iter().enumerate() {
+        let mut path = *name;
+        // What lies above a folder that was looked at was looked at with it.
+        while let Some((folder, _)) = path.rsplit_once('/')
+            && *seen.entry(folder).or_insert(i) == i
+        {
+            if let Some(&at) = first.get(folder)
+                && !names[at].1
+            {
+                conflicts.push((at, NameProblem::FileAndFolder));
+            }
+            path = folder;
         }
     }
     let mut conflicts = by_numbers(conflicts, |&(i, _)| (i as u64, 0));
