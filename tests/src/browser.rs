@@ -7,20 +7,23 @@ use std::{
     time::Duration,
 };
 
-use fantoccini::{Client, ClientBuilder};
+use fantoccini::{Client, ClientBuilder, error::CmdError};
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::process::Child;
 
-use crate::{Engine, HarnessError, Parts};
+use crate::{Engine, HarnessError, Parts, engine::LOG};
 
 /// How often a page is asked whether it has finished. The page itself takes the times.
 const POLL: Duration = Duration::from_millis(100);
 
 /// How long a browser may take to end before it is left behind.
 const FAREWELL: Duration = Duration::from_secs(10);
+
+/// Lines of its log that are shown when it fails.
+const SHOWN: usize = 60;
 
 /// A browser with a fresh profile and a driver of its own; both end when this is dropped.
 pub struct Browser {
@@ -30,7 +33,7 @@ pub struct Browser {
     port: u16,
     _processes: Vec<Child>,
     /// Removed last, when nobody writes into it any more.
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Browser {
@@ -53,7 +56,7 @@ impl Browser {
             farewell,
             port: driver.port,
             _processes: driver.processes,
-            _folder: driver.folder,
+            folder: driver.folder,
         })
     }
 
@@ -70,12 +73,21 @@ impl Browser {
 
     /// Navigates and waits for the load event.
     pub async fn goto(&self, url: &str) -> Result<(), HarnessError> {
-        Ok(self.client.goto(url).await?)
+        self.client.goto(url).await.map_err(|error| self.failed(error))
     }
 
     /// Runs the body of a function in the page and returns its value.
     pub async fn execute(&self, body: &str) -> Result<Value, HarnessError> {
-        Ok(self.client.execute(body, Vec::new()).await?)
+        self.client.execute(body, Vec::new()).await.map_err(|error| self.failed(error))
+    }
+
+    /// A browser that crashes tells the driver nothing more; why stands in its log.
+    fn failed(&self, error: CmdError) -> HarnessError {
+        let log = std::fs::read_to_string(self.folder.path().join(LOG)).unwrap_or_default();
+        // There is no message bus here, and Chromium says so again and again.
+        let lines: Vec<_> = log.lines().filter(|line| !line.contains("dbus/")).collect();
+        lines[lines.len().saturating_sub(SHOWN)..].iter().for_each(|line| eprintln!("{line}"));
+        error.into()
     }
 
     /// Navigates to a page that leaves an object in `window.result` when it is done, and returns it. `{error}` in it is

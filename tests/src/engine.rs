@@ -1,6 +1,6 @@
 //! Engines, and how each is started and told what to do.
 
-use std::{net::TcpListener, path::Path, process::Stdio};
+use std::{fs::File, net::TcpListener, path::Path, process::Stdio};
 
 use fantoccini::wd::Capabilities;
 use serde::Deserialize;
@@ -15,7 +15,7 @@ use crate::{HarnessError, Parts};
 
 /// No sandbox and no GPU: it also has to start as root in a container. The rest keeps Chromium from using the line for
 /// itself, and from refusing the demo site's own certificate.
-const CHROMIUM_FLAGS: [&str; 12] = [
+const CHROMIUM_FLAGS: [&str; 13] = [
     "--headless=new",
     "--no-sandbox",
     "--disable-gpu",
@@ -28,7 +28,11 @@ const CHROMIUM_FLAGS: [&str; 12] = [
     "--disable-extensions",
     "--disable-sync",
     "--ignore-certificate-errors",
+    "--enable-logging=stderr",
 ];
+
+/// In a driver's folder: what its browser wrote to stderr, if it tells anything of use.
+pub(crate) const LOG: &str = "browser.log";
 
 /// Firefox's JSPI, on by default since 153.
 const FIREFOX_JSPI: &str = "javascript.options.wasm_js_promise_integration";
@@ -97,7 +101,11 @@ impl Engine {
 async fn chromium(parts: &Parts) -> Result<Driver, HarnessError> {
     // Port 0: chromedriver takes a free one and says which.
     let folder = tempfile::tempdir()?;
-    let mut driver = spawn(&parts.chromedriver, &["--port=0"], folder.path(), |_| {})?;
+    let log = File::create(folder.path().join(LOG))?;
+    let mut driver =
+        spawn(&parts.chromedriver, &["--port=0", "--enable-chrome-logs"], folder.path(), |command| {
+            command.stderr(log);
+        })?;
     let port = said(driver.stdout.take(), "chromedriver", |line| {
         line.split_once("started successfully on port ")?.1.trim_end_matches('.').parse().ok()
     });
