@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, ops::Range};
 
-use demo_site::Line;
+use demo_site::{Fault, Line};
 use serde::Deserialize;
 use serde_json::json;
 use wheelfs_tests::{Browser, HarnessError, LineSite, Parts, Recorder, Site};
@@ -16,6 +16,7 @@ struct PageRun {
 struct Run {
     output: String,
     stats: HashMap<String, f64>,
+    warnings: Vec<String>,
 }
 
 async fn site(parts: &Parts, pyodide: &str) -> Result<LineSite, HarnessError> {
@@ -129,5 +130,49 @@ async fn python_runs_while_its_pack_arrives() -> Result<(), HarnessError> {
     let packs =
         site.server.log().take().into_iter().filter(|entry| entry.path.ends_with("pandas.pack")).count();
     assert_eq!(packs, 1);
+    Ok(())
+}
+
+/// The page fetches `python_stdlib.pack` for its worker, which asks for it itself when that fails, and then knows why.
+#[tokio::test]
+async fn a_standard_library_that_breaks_off_is_asked_for_again() -> Result<(), HarnessError> {
+    let parts = Parts::find()?;
+    let root = Parts::root();
+    let folder = root.join("target/test-index/0.27.7/broken-off");
+    let recorder = Recorder::new(&parts, "0.27.7");
+    let trace = recorder.record("tests/apps/tiny.py", &folder)?;
+    recorder.build_with(&[&trace], &["--pack", "--stdlib", "--quick"], &folder)?;
+    let name = "/packs/python_stdlib.pack";
+    let len = std::fs::metadata(folder.join("python_stdlib.pack"))?.len();
+    let once = |fault| vec![(fault, 1)];
+    let cases: [(&str, Vec<(Fault, u32)>, usize, bool); 6] = [
+        ("good", Vec::new(), 1, true),
+        ("not there once", once(Fault::Status(503)), 2, true),
+        ("reset once", once(Fault::Reset { after: len / 2 }), 2, true),
+        ("reset twice", vec![(Fault::Reset { after: len / 2 }, 2)], 3, true),
+        ("never there", vec![(Fault::Status(404), 2)], 2, false),
+        ("damaged", vec![(Fault::Corrupt { offset: len / 2 }, 2)], 2, false),
+    ];
+    let browser = Browser::start(&parts).await?;
+    for (what, faults, asked, used) in cases {
+        let site = Site::new(&parts, "0.27.7")?
+            .mount("/tests", &root.join("tests/page"))
+            .mount("/tests/apps", &root.join("tests/apps"))
+            .mount("/packs", &folder)
+            .start(Line::new(0, 0))
+            .await?;
+        for (fault, times) in faults {
+            site.server.inject(name, fault, times);
+        }
+        let run: Run =
+            browser.result(&site.url("/tests/lazy.html?app=tiny&index=/packs/wheelfs.idx")).await?;
+        assert_eq!((run.output.as_str(), run.stats["blockingRequests"]), ("1.16.0", 0.0), "{what}");
+        let log = site.server.log().take();
+        assert_eq!(log.iter().filter(|entry| entry.path == name).count(), asked, "{what}");
+        let own = log.iter().filter(|entry| entry.path.ends_with("python_stdlib.zip")).count();
+        assert_eq!(own == 0, used, "{what}: {own} requests for Pyodide's own");
+        let warned: Vec<_> = run.warnings.iter().filter(|line| line.contains("python_stdlib.pack")).collect();
+        assert_eq!(warned.is_empty(), used, "{what}: {warned:?}");
+    }
     Ok(())
 }
