@@ -88,7 +88,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     if options.report || options.quick {
         return report(options);
     }
-    let ready = build::run(Scope::Demo)?;
+    let ready = build::run(Scope::Bench)?;
     demo::indexes(&ready, &options.app, &options.pyodide, &options.strategies)?;
     step("bench: browsers over the shaped line", || {
         let mut command = bench_command("release");
@@ -110,7 +110,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 }
 
 fn report(options: &Options) -> Result<()> {
-    let ready = build::run(Scope::Demo)?;
+    let ready = build::run(Scope::Bench)?;
     let plan: Plan = toml::from_str(&fs::read_to_string(cache::root().join("tests/benchmarks.toml"))?)?;
     for scenario in plan.scenario {
         let quick = scenario.quick.map(|quick| quick.strategies);

@@ -12,6 +12,8 @@ use crate::{apt, cache, step};
 
 /// Firefox's driver, which no Debian package carries.
 const GECKODRIVER: &str = "0.37.1";
+/// Where it is, in the cache.
+const GECKODRIVER_PROGRAM: &str = "geckodriver/bin/geckodriver";
 
 /// Where the browsers and their drivers are on this machine.
 #[derive(Serialize)]
@@ -29,12 +31,23 @@ pub(crate) struct Browsers {
 /// Finds the browsers; installs those that are missing.
 pub(crate) fn install(cache: &Path) -> Result<Browsers> {
     Ok(Browsers {
-        chromium: debian("chromium", "chromium")?,
-        chromedriver: debian("chromedriver", "chromium-driver")?,
         firefox: debian("firefox-esr", "firefox-esr")?,
         geckodriver: geckodriver(cache)?,
         webkitdriver: debian("WebKitWebDriver", "webkit2gtk-driver")?,
         xvfb: debian("Xvfb", "xvfb")?,
+        ..install_chromium(cache)?
+    })
+}
+
+/// Finds or installs Chromium; of the others, names what would be there.
+pub(crate) fn install_chromium(cache: &Path) -> Result<Browsers> {
+    Ok(Browsers {
+        chromium: debian("chromium", "chromium")?,
+        chromedriver: debian("chromedriver", "chromium-driver")?,
+        firefox: "firefox-esr".into(),
+        geckodriver: cache.join(GECKODRIVER_PROGRAM),
+        webkitdriver: "WebKitWebDriver".into(),
+        xvfb: "Xvfb".into(),
     })
 }
 
@@ -58,5 +71,5 @@ fn geckodriver(cache: &Path) -> Result<PathBuf> {
         step::run_quietly(cargo.arg("--root").arg(partial))?;
         Ok(())
     })?;
-    Ok(folder.join("bin/geckodriver"))
+    Ok(cache.join(GECKODRIVER_PROGRAM))
 }

@@ -40,7 +40,7 @@ pub(crate) fn run(scope: Scope) -> Result<Ready> {
         cargo.args(["--package", "prefetch-index", "--target-dir"]).arg(&target);
         step::run(&mut cargo)
     })?;
-    if scope == Scope::Demo {
+    if scope < Scope::Everything {
         return Ok(ready);
     }
     step("JupyterLite addon: a wheel", || {

@@ -85,6 +85,12 @@ pub(crate) fn from_wheels(cache: &Path, node_modules: &Path, wheels: &Wheels) ->
     Ok(folder)
 }
 
+/// The distribution that an earlier set-up has left.
+pub(crate) fn found(cache: &Path, version: &str) -> Option<PathBuf> {
+    let folder = cache.join(format!("pyodide-{version}"));
+    folder.is_dir().then_some(folder)
+}
+
 /// Copies npm's files; returns the official lock.
 fn copy_runtime(node_modules: &Path, version: &str, folder: &Path) -> Result<Value> {
     let package = node_modules.join(format!("pyodide-{version}"));

@@ -30,10 +30,15 @@ pub(crate) struct Ready {
     pub(crate) toolchain: Toolchain,
 }
 
-/// How much is wanted: a newcomer's demo does not wait for what only tests and the addon's wheel need.
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// How much is wanted: a newcomer's demo does not wait for what it does not use. What an earlier set-up has left is found
+/// again in any case.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Scope {
+    /// Chromium, and the Pyodide of the demo.
     Demo,
+    /// Every browser and every Pyodide.
+    Bench,
+    /// And what the tests' sites and the addon's wheel are made with.
     Everything,
 }
 
@@ -43,8 +48,11 @@ pub(crate) fn run(scope: Scope) -> Result<Ready> {
     let toolchain = step("wasm toolchain: a Rust with wasm32-unknown-unknown", toolchain::install)?;
     let node_modules =
         step("npm: Node 26, binaryen, TypeScript, Pyodide's runtimes", || npm::install(&npm::TOOLS, &cache))?;
-    let browsers =
-        step("browsers: Chromium, Firefox, WebKitGTK and their drivers", || browser::install(&cache))?;
+    let browsers = if scope == Scope::Demo {
+        step("browser: Chromium and its driver", || browser::install_chromium(&cache))?
+    } else {
+        step("browsers: Chromium, Firefox, WebKitGTK and their drivers", || browser::install(&cache))?
+    };
     let mut pyodide = BTreeMap::new();
     let version = pins.bundle.pyodide.clone();
     pyodide.insert(
@@ -55,6 +63,10 @@ pub(crate) fn run(scope: Scope) -> Result<Ready> {
     );
     for wheels in &pins.wheels {
         let version = wheels.pyodide.clone();
+        if scope == Scope::Demo {
+            pyodide.extend(distribution::found(&cache, &version).map(|folder| (version, folder)));
+            continue;
+        }
         pyodide.insert(
             version.clone(),
             step(&format!("Pyodide {version}: wheels from PyPI; brotli"), || {
