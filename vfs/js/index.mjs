@@ -192,18 +192,24 @@ async function openFilesystem(
   /** @type {string | undefined} */ indexUrl, /** @type {string} */ base, /** @type {string} */ runtime,
   /** @type {{opened: Promise<void>, open: () => void}} */ line, /** @type {Promise<boolean> | undefined} */ boots,
 ) {
-  await loadModule(host);
-  const unpacker = host || typeof Worker === "undefined" ? undefined : new WorkerUnpacker(/** @type {WebAssembly.Module} */ (Filesystem.compiledModule()), line.open);
-  const { rtt = 200, down = 20 } = config.line ?? {};
-  const filesystem = new Filesystem(host, unpacker, config.cacheBytes ?? 64 * 2 ** 20, config.maxPrefetches ?? 16, rtt, down);
-  let builtFor = "", booted;
-  if (index && indexUrl) {
-    builtFor = filesystem.loadIndex(await index, indexUrl, base, runtime);
-    if (filesystem.packs) unpacker?.warm();
-    if (await boots) booted = filesystem.bringBoot();
-    line.opened.then(() => filesystem.start(config.entry));
+  const unpacker = index && !host && typeof Worker !== "undefined" ? new WorkerUnpacker(line.open) : undefined;
+  try {
+    await loadModule(host);
+    unpacker?.adopt(/** @type {WebAssembly.Module} */ (Filesystem.compiledModule()));
+    const { rtt = 200, down = 20 } = config.line ?? {};
+    const filesystem = new Filesystem(host, unpacker, config.cacheBytes ?? 64 * 2 ** 20, config.maxPrefetches ?? 16, rtt, down);
+    let builtFor = "", booted;
+    if (index && indexUrl) {
+      builtFor = filesystem.loadIndex(await index, indexUrl, base, runtime);
+      if (!filesystem.packs) unpacker?.stop();
+      if (await boots) booted = filesystem.bringBoot();
+      line.opened.then(() => filesystem.start(config.entry));
+    }
+    return { filesystem, builtFor, booted };
+  } catch (error) {
+    unpacker?.stop();
+    throw error;
   }
-  return { filesystem, builtFor, booted };
 }
 
 /** Modules of the archive of the standard library that Python has loaded, as paths in it. */

@@ -20,7 +20,8 @@ const QUICK = 750;
 /** @implements {Unpacker} */
 export class WorkerUnpacker {
   /** @type {Worker | undefined} */ #worker;
-  #module; #lineIsFree;
+  #lineIsFree;
+  /** @type {WebAssembly.Module | undefined} */ #module;
   /** @type {Map<number, Client>} */ #clients = new Map();
   #jobs = 0;
   /** @type {ReturnType<typeof setTimeout> | undefined} */ #idle;
@@ -31,16 +32,22 @@ export class WorkerUnpacker {
   #compiled = [];
 
   /**
-   * @param {WebAssembly.Module} module `wheelfs_bg.wasm`.
+   * Starts the worker: it takes two round trips, in which index and module come.
+   *
    * @param {() => void} lineIsFree Called when a request that is sent now delays nothing.
    */
-  constructor(module, lineIsFree) {
-    this.#module = module;
+  constructor(lineIsFree) {
     this.#lineIsFree = lineIsFree;
+    this.#start();
   }
 
-  /** Starts the worker, so that it is there when the line is free. */
-  warm() {
+  /** To be called once: what the worker runs, `wheelfs_bg.wasm`. */
+  adopt(/** @type {WebAssembly.Module} */ module) {
+    this.#module = module;
+    this.#worker?.postMessage(module);
+  }
+
+  #start() {
     if (this.#worker) return;
     try {
       const worker = openWorker();
@@ -50,7 +57,7 @@ export class WorkerUnpacker {
         event.preventDefault?.();
         this.#fail(event.message);
       };
-      worker.postMessage(this.#module);
+      if (this.#module) this.adopt(this.#module);
     } catch (error) {
       this.#fail(error);
     }
@@ -62,7 +69,7 @@ export class WorkerUnpacker {
       const number = this.#jobs++;
       this.#clients.set(number, { emit, end, fail });
       clearTimeout(this.#idle);
-      this.warm();
+      this.#start();
       // Both lie in the module's memory: there only until it grows, and a clone would be one of all of it.
       /** @type {Job} */ const job = { number, url, length, id: id.slice(), lengths: lengths.slice(), early };
       this.#worker?.postMessage(job);
@@ -70,7 +77,7 @@ export class WorkerUnpacker {
     });
   }
 
-  /** Fetches a pack for the worker, which takes two round trips to start. What fails here it does again, and says why. */
+  /** Fetches a pack for the worker, which may not have started yet. What fails here it does again, and says why. */
   async #forward(/** @type {number} */ number, /** @type {string} */ url) {
     const send = (/** @type {Uint8Array<ArrayBuffer> | undefined} */ chunk) =>
       this.#worker?.postMessage({ number, chunk }, chunk ? [chunk.buffer] : []);
@@ -99,16 +106,16 @@ export class WorkerUnpacker {
     this.#clients.delete(message.number);
     client.end(message.outcome);
     // Its memory, the decoder's window most of all, is only good for packs.
-    if (this.#clients.size === 0) this.#idle = setTimeout(() => this.#stop(), KEEP);
+    if (this.#clients.size === 0) this.#idle = setTimeout(() => this.stop(), KEEP);
   }
 
   #fail(/** @type {unknown} */ why) {
-    this.#stop();
+    this.stop();
     for (const client of this.#clients.values()) client.fail(why);
     this.#clients.clear();
   }
 
-  #stop() {
+  stop() {
     this.#worker?.terminate();
     this.#worker = undefined;
     this.#compiled = [];
