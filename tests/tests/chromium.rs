@@ -145,7 +145,9 @@ async fn a_standard_library_that_breaks_off_is_asked_for_again() -> Result<(), H
     let name = "/packs/python_stdlib.pack";
     let len = std::fs::metadata(folder.join("python_stdlib.pack"))?.len();
     let once = |fault| vec![(fault, 1)];
-    let cases: [(&str, Vec<(Fault, u32)>, usize, bool); 6] = [
+    /// What goes wrong, the faults, how often it is asked for, and whether it is used in the end.
+    type Case = (&'static str, Vec<(Fault, u32)>, usize, bool);
+    let cases: [Case; 6] = [
         ("good", Vec::new(), 1, true),
         ("not there once", once(Fault::Status(503)), 2, true),
         ("reset once", once(Fault::Reset { after: len / 2 }), 2, true),

@@ -29,18 +29,17 @@ pub(crate) struct Machine {
 impl About {
     /// Now and here.
     pub(crate) fn new(quick: bool) -> About {
-        let described = Command::new("git")
-            .current_dir(Parts::root())
-            .args(["describe", "--always", "--dirty", "--abbrev=10"])
-            .output();
-        let commit = described.ok().filter(|output| output.status.success()).map(|output| output.stdout);
-        let commit = commit.and_then(|text| String::from_utf8(text).ok()).unwrap_or_default();
-        About {
-            date: OffsetDateTime::now_utc().date().to_string(),
-            commit: commit.trim().to_owned(),
-            quick,
-            machine: Machine::new(),
+        let git =
+            |arguments: &[&str]| Command::new("git").current_dir(Parts::root()).args(arguments).output().ok();
+        let head = git(&["rev-parse", "--short=10", "HEAD"]).filter(|output| output.status.success());
+        let mut commit = head.and_then(|output| String::from_utf8(output.stdout).ok()).unwrap_or_default();
+        commit.truncate(commit.trim_end().len());
+        // The report itself lies in the clone: what it wrote so far makes it no other one.
+        let changes = git(&["diff", "--quiet", "HEAD", "--", ":!BENCHMARKS.md", ":!docs/benchmarks"]);
+        if changes.is_some_and(|output| output.status.code() == Some(1)) {
+            commit += "-dirty";
         }
+        About { date: OffsetDateTime::now_utc().date().to_string(), commit, quick, machine: Machine::new() }
     }
 }
 

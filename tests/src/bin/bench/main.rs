@@ -89,6 +89,11 @@ enum BenchError {
     Output { reference: String, wanted: String, strategy: String, found: String },
     #[error("tests/benchmarks.toml has no scenario {0:?} to measure")]
     Scenario(String),
+    #[error(
+        "the report to resume is of commit {found} or another machine, this is {wanted}: check that out, or leave out \
+         --resume to write over it"
+    )]
+    Resume { wanted: String, found: String },
     #[error("tests/benchmarks.toml: {0}")]
     Plan(#[from] toml::de::Error),
     #[error("cannot write {}: {source}", path.display())]

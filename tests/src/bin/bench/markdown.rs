@@ -243,7 +243,8 @@ fn failures(scenario: &Scenario, report: &Report) -> String {
     let mut text = String::new();
     for cell in report.cells(scenario) {
         for reason in &cell.failures {
-            let reason = reason.replace('\n', " ");
+            // Python names the error after the traceback.
+            let reason = reason.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default();
             _ = write!(text, "\n`{}` failed, one of {} runs: {reason}\n", cell.strategy, cell.runs);
         }
     }
@@ -352,11 +353,13 @@ mod tests {
             report(&[("pandas", "eager", 10_000.0), ("pandas", "pack", f64::NAN), ("six", "pack", 1.0)]);
         taken.write(&plan, folder.path()).unwrap();
         let mut again = Report::new(taken.about.clone());
-        assert_eq!(again.resume(folder.path()), 2, "what failed is tried again");
+        assert_eq!(again.resume(folder.path()), Ok(2), "what failed is tried again");
         assert!(again.has(&plan.scenarios[0], 1, "eager") && !again.has(&plan.scenarios[0], 1, "pack"));
         assert!(folder.path().join("docs/benchmarks/pandas.svg").exists());
         let mut elsewhere = Report::new(taken.about);
         elsewhere.about.commit = "other".to_owned();
-        assert_eq!(elsewhere.resume(folder.path()), 0, "another commit's figures are not this one's");
+        let refused = elsewhere.resume(folder.path());
+        assert_eq!(refused, Err("c0ffee".to_owned()), "another commit's figures are not this one's");
+        assert_eq!(elsewhere.resume(&folder.path().join("nothing")), Ok(0));
     }
 }

@@ -36,7 +36,9 @@ pub(crate) async fn report(
     }
     let mut report = Report::new(About::new(quick));
     if resume {
-        eprintln!("    {} runs of an earlier report are taken over", report.resume(root));
+        let wanted = report.about.commit.clone();
+        let runs = report.resume(root).map_err(|found| BenchError::Resume { wanted, found })?;
+        eprintln!("    {runs} runs of an earlier report are taken over");
     }
     let write = |report: &Report| {
         report

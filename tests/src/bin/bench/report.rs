@@ -105,17 +105,17 @@ impl Report {
         Report { about, runs: Vec::new() }
     }
 
-    /// Takes over the runs of an earlier report in `root` that were taken from the same commit on the same machine.
-    /// Returns how many.
-    pub(crate) fn resume(&mut self, root: &Path) -> usize {
+    /// Takes over the runs of an earlier report in `root`, if there is one; returns how many. One of another commit or
+    /// another machine is an error, which names that commit: going on would write over it.
+    pub(crate) fn resume(&mut self, root: &Path) -> Result<usize, String> {
         let earlier = fs::read(runs_file(root)).ok().and_then(|text| serde_json::from_slice(&text).ok());
-        if let Some(Report { about, runs }) = earlier
-            && (&about.commit, &about.machine) == (&self.about.commit, &self.about.machine)
-        {
-            self.runs = runs;
-            self.runs.retain(|taken| !matches!(taken.outcome, Outcome::Failed(_)));
+        let Some(Report { about, runs }) = earlier else { return Ok(0) };
+        if (&about.commit, &about.machine) != (&self.about.commit, &self.about.machine) {
+            return Err(about.commit);
         }
-        self.runs.len()
+        self.runs = runs;
+        self.runs.retain(|taken| !matches!(taken.outcome, Outcome::Failed(_)));
+        Ok(self.runs.len())
     }
 
     /// Whether a run has an outcome already.
