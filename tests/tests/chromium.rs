@@ -19,13 +19,16 @@ struct Run {
     warnings: Vec<String>,
 }
 
-async fn site(parts: &Parts, pyodide: &str) -> Result<LineSite, HarnessError> {
+/// The tests' pages and programs, on that Pyodide.
+fn pages(parts: &Parts, pyodide: &str) -> Result<Site, HarnessError> {
     let root = Parts::root();
-    Site::new(parts, pyodide)?
+    Ok(Site::new(parts, pyodide)?
         .mount("/tests", &root.join("tests/page"))
-        .mount("/tests/apps", &root.join("tests/apps"))
-        .start(Line::new(0, 0))
-        .await
+        .mount("/tests/apps", &root.join("tests/apps")))
+}
+
+async fn site(parts: &Parts, pyodide: &str) -> Result<LineSite, HarnessError> {
+    pages(parts, pyodide)?.start(Line::new(0, 0)).await
 }
 
 #[tokio::test]
@@ -97,18 +100,12 @@ async fn compiled_and_pure_packages_on_314() -> Result<(), HarnessError> {
 #[tokio::test]
 async fn python_runs_while_its_pack_arrives() -> Result<(), HarnessError> {
     let parts = Parts::find()?;
-    let root = Parts::root();
-    let folder = root.join("target/test-index/0.27.7/first-line");
+    let folder = Parts::root().join("target/test-index/0.27.7/first-line");
     let recorder = Recorder::new(&parts, "0.27.7");
     let trace = recorder.record("demo-site/apps/pandas.py", &folder)?;
     recorder.build_with(&[&trace], &["--pack", "--stdlib"], &folder)?;
     let pack = std::fs::metadata(folder.join("pandas.pack"))?.len();
-    let site = Site::new(&parts, "0.27.7")?
-        .mount("/tests", &root.join("tests/page"))
-        .mount("/tests/apps", &root.join("tests/apps"))
-        .mount("/packs", &folder)
-        .start(Line::new(0, 5))
-        .await?;
+    let site = pages(&parts, "0.27.7")?.mount("/packs", &folder).start(Line::new(0, 5)).await?;
     let browser = Browser::start(&parts).await?;
     browser.goto(&site.url("/tests/lazy.html?app=first_line&index=/packs/wheelfs.idx")).await?;
     while browser.execute("return window.firstLine === true").await? != true {
@@ -137,8 +134,7 @@ async fn python_runs_while_its_pack_arrives() -> Result<(), HarnessError> {
 #[tokio::test]
 async fn a_standard_library_that_breaks_off_is_asked_for_again() -> Result<(), HarnessError> {
     let parts = Parts::find()?;
-    let root = Parts::root();
-    let folder = root.join("target/test-index/0.27.7/broken-off");
+    let folder = Parts::root().join("target/test-index/0.27.7/broken-off");
     let recorder = Recorder::new(&parts, "0.27.7");
     let trace = recorder.record("tests/apps/tiny.py", &folder)?;
     recorder.build_with(&[&trace], &["--pack", "--stdlib", "--quick"], &folder)?;
@@ -157,12 +153,7 @@ async fn a_standard_library_that_breaks_off_is_asked_for_again() -> Result<(), H
     ];
     let browser = Browser::start(&parts).await?;
     for (what, faults, asked, used) in cases {
-        let site = Site::new(&parts, "0.27.7")?
-            .mount("/tests", &root.join("tests/page"))
-            .mount("/tests/apps", &root.join("tests/apps"))
-            .mount("/packs", &folder)
-            .start(Line::new(0, 0))
-            .await?;
+        let site = pages(&parts, "0.27.7")?.mount("/packs", &folder).start(Line::new(0, 0)).await?;
         for (fault, times) in faults {
             site.server.inject(name, fault, times);
         }

@@ -21,7 +21,7 @@ const COMPRESSED: [&str; 5] =
 
 /// The distribution whose wheels come out of one bundle.
 pub(crate) fn from_bundle(cache: &Path, node_modules: &Path, bundle: &Bundle) -> Result<PathBuf> {
-    let folder = cache.join(format!("pyodide-{}", bundle.pyodide));
+    let folder = folder(cache, &bundle.pyodide);
     cache::filled(&folder, &key(node_modules, &bundle.pyodide)?, |partial| {
         let lock = copy_runtime(node_modules, &bundle.pyodide, partial)?;
         pip::download_bundle(bundle, partial)?;
@@ -58,7 +58,7 @@ pub(crate) fn from_bundle(cache: &Path, node_modules: &Path, bundle: &Bundle) ->
 
 /// The distribution whose wheels are PyPI's own builds; its lock file is brought in line with them.
 pub(crate) fn from_wheels(cache: &Path, node_modules: &Path, wheels: &Wheels) -> Result<PathBuf> {
-    let folder = cache.join(format!("pyodide-{}", wheels.pyodide));
+    let folder = folder(cache, &wheels.pyodide);
     cache::filled(&folder, &key(node_modules, &wheels.pyodide)?, |partial| {
         let mut lock = copy_runtime(node_modules, &wheels.pyodide, partial)?;
         pip::download_wheels(wheels, partial)?;
@@ -87,8 +87,11 @@ pub(crate) fn from_wheels(cache: &Path, node_modules: &Path, wheels: &Wheels) ->
 
 /// The distribution that an earlier set-up has left.
 pub(crate) fn found(cache: &Path, version: &str) -> Option<PathBuf> {
-    let folder = cache.join(format!("pyodide-{version}"));
-    folder.is_dir().then_some(folder)
+    Some(folder(cache, version)).filter(|folder| folder.is_dir())
+}
+
+fn folder(cache: &Path, version: &str) -> PathBuf {
+    cache.join(format!("pyodide-{version}"))
 }
 
 /// Copies npm's files; returns the official lock.
