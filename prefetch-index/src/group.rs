@@ -16,8 +16,20 @@ pub struct Grouped {
     pub groups: Vec<Group>,
     /// For [`Index::entries`](crate::index::Index::entries); one per trace, in their order.
     pub entries: Vec<EntryPoint>,
+    /// What each entry point read of sources for their text.
+    pub texts: Vec<Texts>,
     /// Paths that were read but belong to no archive (written while running, or another package's), each once.
     pub unknown: BTreeSet<String>,
+}
+
+/// Sources that one program read for their text: to show a traceback, to look for something in them. Bytecode is not
+/// enough for these.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Texts {
+    /// Those that it did not import.
+    pub only: BTreeSet<File>,
+    /// Those that it imported, and opened again; in that order.
+    pub again: Vec<File>,
 }
 
 /// Groups the reads of named traces. The archives must know their members' `needed`: the libraries a library needs are
@@ -32,9 +44,11 @@ pub fn group(archives: &[Archive], traces: &[(&str, &Trace)]) -> Grouped {
             grouped: &mut grouped,
             started: Vec::new(),
             seen: BTreeMap::new(),
+            texts: Texts::default(),
         };
         run.follow(name, trace);
-        let groups = run.started.clone();
+        let (groups, texts) = (run.started, run.texts);
+        grouped.texts.push(texts);
         grouped.entries.push(EntryPoint { name: (*name).to_owned(), groups });
     }
     let order = grouped.groups.len();
@@ -45,7 +59,7 @@ pub fn group(archives: &[Archive], traces: &[(&str, &Trace)]) -> Grouped {
 }
 
 /// Archive and member.
-type File = (u32, u32);
+pub type File = (u32, u32);
 
 struct Files<'a> {
     /// By install folder and path below it. Where two packages install the same file, the last one wins, as on disk.
@@ -94,6 +108,7 @@ struct Run<'a> {
     started: Vec<u32>,
     /// Members read so far, and which bytes: `(start, end)`.
     seen: BTreeMap<File, (u64, u64)>,
+    texts: Texts,
 }
 
 impl Run<'_> {
@@ -110,6 +125,7 @@ impl Run<'_> {
                         continue;
                     };
                     let range = (*offset, offset.saturating_add(*len));
+                    self.note_text(file, path, *offset, trace);
                     if let Some(module) = import {
                         stretch = None;
                         self.read(module, file, range);
@@ -125,6 +141,19 @@ impl Run<'_> {
         }
         for id in self.started.clone() {
             self.add_parents(id);
+        }
+    }
+
+    /// Before the read itself is noted.
+    fn note_text(&mut self, file: File, path: &str, offset: u64, trace: &Trace) {
+        if offset > 0 || !path.ends_with(".py") {
+            return;
+        }
+        let imported = |modules: &Vec<String>| modules.iter().any(|module| module == path);
+        if !trace.modules.as_ref().is_none_or(imported) {
+            self.texts.only.insert(file);
+        } else if self.seen.contains_key(&file) && !self.texts.again.contains(&file) {
+            self.texts.again.push(file);
         }
     }
 

@@ -6,7 +6,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::index::Index;
+use crate::group::Texts;
+use crate::index::{Index, Install};
 
 /// The most packs that one program should need: each is a request, and where it ends the compressor starts anew. Beyond
 /// that the smallest of them are dissolved, and what they hold is packed for each of their programs.
@@ -17,54 +18,82 @@ const MAX_PACKS: usize = 4;
 pub struct Packing {
     /// Positions in [`Index::entries`]: the programs that need it.
     pub entries: BTreeSet<u32>,
-    /// Archive and member, in access order, each once.
-    pub members: Vec<(u32, u32)>,
+    /// In access order, each once.
+    pub files: Vec<File>,
 }
 
-/// The packs for an index.
-pub fn packings(index: &Index) -> Vec<Packing> {
+/// A file to pack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct File {
+    /// Position in [`Index::archives`].
+    pub archive: u32,
+    /// Position in [`Archive::members`](crate::index::Archive::members).
+    pub member: u32,
+    /// The bytecode of the source that the member is, instead of the member itself.
+    pub bytecode: bool,
+}
+
+/// The packs for an index. `texts`: of each of its entry points.
+pub fn packings(index: &Index, texts: &[Texts]) -> Vec<Packing> {
     let mut rank = BTreeMap::new();
-    let mut readers: BTreeMap<(u32, u32), BTreeSet<u32>> = BTreeMap::new();
+    let mut readers: BTreeMap<File, BTreeSet<u32>> = BTreeMap::new();
     for (entry, number) in index.entries.iter().zip(0..) {
-        for read in index.access_order(&entry.groups) {
-            let member = (read.archive, read.member);
+        let none = Texts::default();
+        let texts = texts.get(number as usize).unwrap_or(&none);
+        let first = index.access_order(&entry.groups).into_iter().map(|read| {
+            let text = texts.only.contains(&(read.archive, read.member));
+            file(index, read.archive, read.member, text)
+        });
+        // Their first lines were needed long before: what else the program reads is more urgent.
+        let again = texts.again.iter().map(|(archive, member)| file(index, *archive, *member, true));
+        for file in first.chain(again) {
             let next = rank.len();
-            rank.entry(member).or_insert(next);
-            readers.entry(member).or_default().insert(number);
+            rank.entry(file).or_insert(next);
+            readers.entry(file).or_default().insert(number);
         }
     }
-    let mut sets: BTreeMap<BTreeSet<u32>, Vec<(u32, u32)>> = BTreeMap::new();
-    for (member, entries) in readers {
-        sets.entry(entries).or_default().push(member);
+    let mut sets: BTreeMap<BTreeSet<u32>, Vec<File>> = BTreeMap::new();
+    for (file, entries) in readers {
+        sets.entry(entries).or_default().push(file);
     }
     while let Some(smallest) = too_many(index, &sets) {
-        let members = sets.remove(&smallest).unwrap_or_default();
+        let files = sets.remove(&smallest).unwrap_or_default();
         for entry in smallest {
-            sets.entry(BTreeSet::from([entry])).or_default().extend(&members);
+            sets.entry(BTreeSet::from([entry])).or_default().extend(&files);
         }
     }
     let mut packings: Vec<Packing> = sets
         .into_iter()
-        .map(|(entries, mut members)| {
-            members.sort_by_key(|member| rank.get(member).copied());
-            Packing { entries, members }
+        .map(|(entries, mut files)| {
+            files.sort_by_key(|file| rank.get(file).copied());
+            Packing { entries, files }
         })
         .collect();
-    packings.sort_by_key(|packing| packing.members.first().and_then(|member| rank.get(member).copied()));
+    packings.sort_by_key(|packing| packing.files.first().and_then(|file| rank.get(file).copied()));
     packings
+}
+
+/// A member as it is packed: a source as its bytecode, unless its text was wanted.
+pub fn file(index: &Index, archive: u32, member: u32, text: bool) -> File {
+    let is_source = || {
+        let found = index.archives.get(archive as usize)?;
+        let path = found.install_path(found.members.get(member as usize)?)?;
+        Some(found.install != Install::SharedLibraries && path.ends_with(".py"))
+    };
+    File { archive, member, bytecode: !text && is_source().unwrap_or(false) }
 }
 
 /// The set to dissolve, if a program needs too many packs: of those that it shares, the one that costs the fewest bytes when
 /// each of its programs has them by itself.
-fn too_many(index: &Index, sets: &BTreeMap<BTreeSet<u32>, Vec<(u32, u32)>>) -> Option<BTreeSet<u32>> {
-    let bytes = |members: &Vec<(u32, u32)>| -> u64 {
-        members.iter().filter_map(|(archive, member)| Some(index.member_at(*archive, *member)?.len)).sum()
+fn too_many(index: &Index, sets: &BTreeMap<BTreeSet<u32>, Vec<File>>) -> Option<BTreeSet<u32>> {
+    let bytes = |files: &Vec<File>| -> u64 {
+        files.iter().filter_map(|file| Some(index.member_at(file.archive, file.member)?.len)).sum()
     };
     let crowded = (0..index.entries.len() as u32)
         .find(|entry| sets.keys().filter(|entries| entries.contains(entry)).count() > MAX_PACKS)?;
     let shared = sets.iter().filter(|(entries, _)| entries.len() > 1 && entries.contains(&crowded));
     shared
-        .min_by_key(|(entries, members)| bytes(members) * (entries.len() as u64 - 1))
+        .min_by_key(|(entries, files)| bytes(files) * (entries.len() as u64 - 1))
         .map(|(entries, _)| entries.clone())
 }
 
@@ -93,10 +122,13 @@ mod tests {
                 .collect(),
             ..Index::default()
         };
-        let found: Vec<(Vec<u32>, Vec<u32>)> = packings(&index)
+        let found: Vec<(Vec<u32>, Vec<u32>)> = packings(&index, &[])
             .into_iter()
             .map(|packing| {
-                (packing.entries.into_iter().collect(), packing.members.into_iter().map(|(_, m)| m).collect())
+                (
+                    packing.entries.into_iter().collect(),
+                    packing.files.into_iter().map(|file| file.member).collect(),
+                )
             })
             .collect();
         let expected: Vec<(Vec<u32>, Vec<u32>)> =
@@ -127,6 +159,30 @@ mod tests {
             (&[0, 1, 2, 3, 4], &[9]),
         ];
         check(entries, expected);
+    }
+
+    #[test]
+    fn a_source_is_packed_as_what_its_programs_want_of_it() {
+        let read = |member| Read { archive: 0, member, range: 0..1 };
+        let reads = vec![read(0), read(1), read(2)];
+        let group = Group { name: String::new(), parents: Vec::new(), reads, packs: Vec::new() };
+        let index = Index {
+            groups: vec![group],
+            archives: vec![archive("a", &["imported.py", "read.py", "table.csv"])],
+            entries: vec![EntryPoint { name: String::new(), groups: vec![0] }],
+            ..Index::default()
+        };
+        let files = |texts: Texts| -> Vec<(u32, bool)> {
+            let packings = packings(&index, &[texts]);
+            packings
+                .iter()
+                .flat_map(|packing| &packing.files)
+                .map(|file| (file.member, file.bytecode))
+                .collect()
+        };
+        assert_eq!(files(Texts::default()), [(0, true), (1, true), (2, false)]);
+        let texts = Texts { only: BTreeSet::from([(0, 1)]), again: vec![(0, 0)] };
+        assert_eq!(files(texts), [(0, true), (1, false), (2, false), (0, false)]);
     }
 
     #[test]

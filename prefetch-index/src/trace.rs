@@ -14,10 +14,13 @@
 //! * `import` / `imported`: an outermost import statement of the program begins and ends; they do not nest.
 //! * `read`: `len` bytes from `offset` of an installed file were read. The path is relative to site-packages, or
 //!   `lib:` and the path below the folder of shared libraries. `archive`, the lock name of the package, may be left out.
-//!   A file read in pieces may appear in pieces; a library that was loaded appears as one read of the whole file.
+//!   A file read in pieces may appear in pieces; a library that was loaded appears as one read of the whole file. A source
+//!   that is read from its first byte once more was opened again: not to be imported, but for its text.
 //! * `packages`: what was installed, by lock name. `sha256` (hexadecimal) may be left out.
 //! * `stdlib`, in the header, may be left out: modules of the standard library that the program and Pyodide itself had
 //!   loaded when the trace was written, as paths in `python_stdlib.zip` (`json/decoder.py`), in the order they were loaded.
+//! * `modules`, in the header, may be left out: sources below site-packages of the modules that were loaded when the trace
+//!   was written. A source that was read and is not among them was read for its text. Without the field all were imported.
 //! * Unknown fields are ignored, so that a recorder can say more.
 
 /// Version in a trace's header line.
@@ -36,6 +39,8 @@ pub struct Trace {
     pub packages: Vec<Package>,
     /// Members of `python_stdlib.zip` that were loaded.
     pub stdlib: Vec<String>,
+    /// Sources of the other modules that were loaded, below site-packages. `None`: the recorder did not say.
+    pub modules: Option<Vec<String>>,
     /// In order of time.
     pub events: Vec<Event>,
 }

@@ -1,7 +1,7 @@
 //! Packs: what programs read as one stream, with Python compiled; real Pyodide, real wheels, real sockets.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     fs,
     path::{Path, PathBuf},
 };
@@ -9,7 +9,7 @@ use std::{
 use demo_site::{Entry, Line};
 use prefetch_index::{
     format,
-    index::Index,
+    index::{Index, PackedFile},
     pack::{self, Decoder, Effort, Kind, Packed, Step},
 };
 use serde::{Deserialize, de::DeserializeOwned};
@@ -24,6 +24,8 @@ struct Lazy {
     output: String,
     #[serde(default)]
     stats: HashMap<String, f64>,
+    #[serde(default)]
+    trace: String,
     error: Option<HashMap<String, String>>,
 }
 
@@ -133,7 +135,7 @@ async fn pandas_comes_as_one_pack_and_a_traceback_fetches_its_sources() -> Resul
     let eager = packs.eager("pandas", "tests/apps/traceback.py").await?;
     let lazy = packs.lazy(&site, None, "tests/apps/traceback.py").await?;
     assert_eq!((lazy.error, &lazy.output), (None, &eager));
-    let shown: std::collections::BTreeSet<&str> = eager
+    let shown: BTreeSet<&str> = eager
         .lines()
         .filter_map(|line| line.trim().strip_prefix("File \"/lib/")?.split('"').next())
         .collect();
@@ -166,6 +168,40 @@ async fn the_rest_comes_in_the_background() -> Result<(), HarnessError> {
     let moved = bytes(&wheels) + bytes(&packed);
     assert!(moved as f64 <= whole as f64 * 1.1, "{moved} bytes for wheels of {whole}");
     println!("{} requests, {moved} bytes for wheels of {whole}", wheels.len() + packed.len());
+    Ok(())
+}
+
+#[tokio::test]
+async fn sources_that_the_recorded_program_read_come_with_its_pack() -> Result<(), HarnessError> {
+    let app = "tests/apps/sources.py";
+    let packs = Packs::build("0.27.7", "sources", &[app], &["--quick"])?;
+    let site = packs.site().await?;
+    let lazy = packs.lazy(&site, None, app).await?;
+    assert_eq!((lazy.error, lazy.output), (None, packs.eager("python-dateutil", app).await?));
+    let (wheels, packed) = requests(&site);
+    assert_eq!((wheels.len(), packed.len()), (0, 1), "{wheels:?}");
+    let index = packs.index()?;
+    let files = &index.packs[0].files;
+    let twice = |member| files.iter().filter(|file| (file.archive, file.member) == member).count() == 2;
+    let (again, once): (Vec<&PackedFile>, Vec<_>) =
+        files.iter().partition(|file| twice((file.archive, file.member)));
+    assert_eq!(again.len(), 2, "of a module that was imported and read: bytecode and source");
+    assert!(once.iter().any(|file| file.bytecode.is_none()), "a source that was only read");
+
+    // What a page records of a run with packs says the same.
+    let folder = tempfile::tempdir()?;
+    let trace = folder.path().join("sources.trace");
+    fs::write(&trace, lazy.trace)?;
+    Recorder::new(&packs.parts, packs.version).build_with(
+        &[&trace],
+        &["--pack", "--quick"],
+        folder.path(),
+    )?;
+    let recorded = Packs { folder: folder.path().to_owned(), ..packs }.index()?;
+    let kinds = |files: &[PackedFile]| -> BTreeSet<(u32, bool)> {
+        files.iter().map(|file| (file.member, file.bytecode.is_some())).collect()
+    };
+    assert_eq!(kinds(&recorded.packs[0].files), kinds(files));
     Ok(())
 }
 

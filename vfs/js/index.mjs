@@ -148,7 +148,7 @@ export async function loadPyodide(options = {}) {
         python: pyodide.runPython("import sys; '.'.join(map(str, sys.version_info[:3]))"),
         app: globalThis.document?.title ?? "",
         packages: /** @type {any[]} */ (files.traceHeader()),
-        stdlib: loadedFrom(pyodide),
+        ...loadedModules(pyodide),
       }),
   };
   if (globalThis.document && /[?&]wheelfs=record\b/.test(location.search)) {
@@ -212,11 +212,18 @@ async function openFilesystem(
   }
 }
 
-/** Modules of the archive of the standard library that Python has loaded, as paths in it. */
-function loadedFrom(/** @type {any} */ pyodide) {
-  const found = pyodide.runPython(Filesystem.loadedSource());
-  /** @type {string[]} */ const paths = found.toJs();
+/**
+ * The sources of the modules that Python has loaded, as paths: those of the standard library in its archive, the others
+ * below site-packages.
+ *
+ * @returns {{stdlib: string[], modules: string[]}}
+ */
+function loadedModules(/** @type {any} */ pyodide) {
+  const scope = pyodide.globals.get("dict")();
+  const found = pyodide.runPython(Filesystem.loadedSource(), { globals: scope });
+  const paths = found.toJs({ dict_converter: Object.fromEntries });
   found.destroy();
+  scope.destroy();
   return paths;
 }
 

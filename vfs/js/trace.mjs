@@ -5,6 +5,7 @@
 export class Trace {
   /** Reads have `path`, `offset` and `len`. @type {any[]} */ #events = [];
   /** The read of each path. @type {Map<string, any>} */ #reads = new Map();
+  /** Sources that were opened again. @type {Set<string>} */ #texts = new Set();
   #start = performance.now();
   /** Paths of the roots: site-packages, and the folder of shared libraries. @type {string[]} */ roots = [];
 
@@ -13,11 +14,17 @@ export class Trace {
     this.#add({ [event]: module });
   }
 
-  /** Each file is read once, from the first byte to the last that anybody wanted, when it was wanted first: a page may run for days. */
+  /**
+   * Each file is read once, from the first byte to the last that anybody wanted, when it was wanted first: a page may run
+   * for days. A source that is opened again, then for its text, is read once more.
+   */
   read(/** @type {string} */ path, /** @type {number} */ offset, /** @type {number} */ len) {
     const read = this.#reads.get(path);
     if (!read) this.#reads.set(path, this.#add({ path, offset, len }));
-    else if (offset < read.offset || offset + len > read.offset + read.len) {
+    else if (offset === 0 && path.endsWith(".py") && !this.#texts.has(path)) {
+      this.#texts.add(path);
+      this.#add({ path, offset, len });
+    } else if (offset < read.offset || offset + len > read.offset + read.len) {
       const end = Math.max(offset + len, read.offset + read.len);
       read.offset = Math.min(offset, read.offset);
       read.len = end - read.offset;
@@ -25,7 +32,7 @@ export class Trace {
   }
 
   /** JSON lines: a header, then the events. */
-  text(/** @type {{pyodide: string, python: string, app: string, packages: Package[], stdlib: string[]}} */ header) {
+  text(/** @type {{pyodide: string, python: string, app: string, packages: Package[], stdlib: string[], modules: string[]}} */ header) {
     const [site, libraries] = this.roots.map((root) => `${root}/`);
     // Those of the standard library stand in the header.
     const events = this.#events.flatMap(({ path, ...event }) =>

@@ -1,13 +1,19 @@
-"""Modules of the standard library that are loaded, as paths in its archive: from the archive, or shown beside it."""
+"""Sources of the modules that are loaded, as paths below their roots, in the order they were loaded.
+
+Modules of the standard library come from its archive, or are shown beside it.
+"""
 
 import sys
 
 archive = next((path for path in sys.path if path.endswith(".zip")), "?") + "/"
 folder = f"/lib/python{sys.version_info[0]}.{sys.version_info[1]}/"
+site = folder + "site-packages/"
 origins = [getattr(getattr(module, "__spec__", None), "origin", None) or "" for module in list(sys.modules.values())]
-[
+stdlib = [
     origin.removeprefix(root)
     for origin in origins
     for root in (archive, folder)
-    if origin.startswith(root) and "/site-packages/" not in origin and "/lib-dynload/" not in origin
+    if origin.startswith(root) and not origin.startswith((site, folder + "lib-dynload/"))
 ]
+modules = [origin.removeprefix(site) for origin in origins if origin.startswith(site)]
+{"stdlib": stdlib, "modules": modules}

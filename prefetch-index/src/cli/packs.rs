@@ -2,9 +2,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, anyhow, bail};
-use prefetch_index::index::{Index, Install, Pack, PackedFile};
+use prefetch_index::group::Texts;
+use prefetch_index::index::{Index, Install, Pack, PackedFile, Read};
 use prefetch_index::pack::{Decoder, Effort, Kind, PackError, Packed, Step, encode as encode_pack};
-use prefetch_index::packing::{Packing, packings};
+use prefetch_index::packing::{self, File, Packing, packings};
 use prefetch_index::zip::decode_member;
 use sha2::{Digest, Sha256};
 
@@ -20,12 +21,18 @@ struct Content {
     bytes: Vec<u8>,
 }
 
-/// Writes the packs that were asked for to the output folder and enters them. `files`: where each archive is on disk.
-pub(crate) fn write_packs(args: &Build, index: &mut Index, files: &[PathBuf]) -> Result<()> {
-    let mut packings = if args.pack { packings(index) } else { Vec::new() };
+/// Writes the packs that were asked for to the output folder and enters them. `texts`: of each entry
+/// point; `archives`: where each archive is on disk.
+pub(crate) fn write_packs(
+    args: &Build,
+    index: &mut Index,
+    texts: &[Texts],
+    archives: &[PathBuf],
+) -> Result<()> {
+    let mut packings = if args.pack { packings(index, texts) } else { Vec::new() };
     packings.extend(boot_packing(index));
-    let wanted = packings.iter().flat_map(|packing| packing.members.iter().copied());
-    let mut contents = read_members(index, files, wanted)?;
+    let wanted = packings.iter().flat_map(|packing| packing.files.iter().copied());
+    let mut contents = read_members(index, archives, wanted)?;
     compile(args, index, &mut contents)?;
     for packing in packings {
         let name = pack_name(index, &packing);
@@ -36,30 +43,49 @@ pub(crate) fn write_packs(args: &Build, index: &mut Index, files: &[PathBuf]) ->
         let unpacked: u64 = pack.files.iter().map(|file| index.packed_len(file)).sum();
         eprintln!("{}: {} files, {unpacked} bytes as {}", path.display(), pack.files.len(), pack.len);
         let number = index.packs.len() as u32;
-        for group in &mut index.groups {
-            let holds = |archive, member| {
-                pack.files.iter().any(|file| (file.archive, file.member) == (archive, member))
-            };
-            if group.reads.iter().any(|read| holds(read.archive, read.member)) {
-                group.packs.push(number);
-            }
+        for group in needing(index, &packing, texts) {
+            index.groups[group].packs.push(number);
         }
         index.packs.push(pack);
     }
     Ok(())
 }
 
+/// The groups that need a pack: those that read what it holds. A text that was read beyond its import is no group's: the
+/// last one of its program brings it.
+fn needing(index: &Index, packing: &Packing, texts: &[Texts]) -> BTreeSet<usize> {
+    let holds = |archive, member, text| packing.files.contains(&packing::file(index, archive, member, text));
+    let mut needing = BTreeSet::new();
+    let programs = || packing.entries.iter().filter_map(|entry| Some((*entry, texts.get(*entry as usize)?)));
+    for (group, number) in index.groups.iter().zip(0..) {
+        let needs = |read: &Read| {
+            let text = programs().any(|(_, texts)| texts.only.contains(&(read.archive, read.member)));
+            holds(read.archive, read.member, text)
+        };
+        if group.reads.iter().any(needs) {
+            needing.insert(number);
+        }
+    }
+    for (entry, texts) in programs() {
+        if texts.again.iter().any(|(archive, member)| holds(*archive, *member, true)) {
+            needing.extend(index.entries[entry as usize].groups.last().map(|group| *group as usize));
+        }
+    }
+    needing
+}
+
 /// What Pyodide's start reads is needed before anything else: a pack of its own.
 fn boot_packing(index: &Index) -> Option<Packing> {
     let group = index.groups.get(index.boot? as usize)?;
-    let members = group.reads.iter().map(|read| (read.archive, read.member)).collect();
-    Some(Packing { entries: BTreeSet::new(), members })
+    let files =
+        group.reads.iter().map(|read| packing::file(index, read.archive, read.member, false)).collect();
+    Some(Packing { entries: BTreeSet::new(), files })
 }
 
 /// Named by the program that needs it; what several share by the first package in it: `pandas.pack`.
 fn pack_name(index: &Index, packing: &Packing) -> String {
     let mut users = packing.entries.iter().filter_map(|entry| index.entries.get(*entry as usize));
-    let archive = packing.members.first().and_then(|(archive, _)| index.archives.get(*archive as usize));
+    let archive = packing.files.first().and_then(|file| index.archives.get(file.archive as usize));
     let name = match (users.next(), users.next()) {
         (Some(entry), None) => entry.name.as_str(),
         _ => archive.map_or("", |archive| archive.name.as_str()),
@@ -74,40 +100,39 @@ fn pack_name(index: &Index, packing: &Packing) -> String {
 
 fn read_members(
     index: &Index,
-    files: &[PathBuf],
-    wanted: impl Iterator<Item = (u32, u32)>,
-) -> Result<BTreeMap<(u32, u32), Content>> {
-    let mut by_archive: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
-    for (archive, member) in wanted {
-        by_archive.entry(archive).or_default().push(member);
+    archives: &[PathBuf],
+    wanted: impl Iterator<Item = File>,
+) -> Result<BTreeMap<File, Content>> {
+    let mut by_archive: BTreeMap<u32, BTreeSet<File>> = BTreeMap::new();
+    for file in wanted {
+        by_archive.entry(file.archive).or_default().insert(file);
     }
     let mut contents = BTreeMap::new();
-    for (archive, members) in by_archive {
-        let path = &files[archive as usize];
+    for (archive, wanted) in by_archive {
+        let path = &archives[archive as usize];
         let bytes = std::fs::read(path).with_context(|| format!("{}: cannot be read", path.display()))?;
-        for number in members {
-            let member = &index.archives[archive as usize].members[number as usize];
+        for place in wanted {
+            let member = &index.archives[archive as usize].members[place.member as usize];
             let span = member.span();
             let data = bytes.get(span.start as usize..span.end as usize).unwrap_or_default();
             let bytes = decode_member(member.method, data, member.len, member.crc32).map_err(|error| {
                 anyhow!("{}: {}: {error}; rebuild the wheel", path.display(), member.path)
             })?;
             let kind = if member.is_shared_library() { Kind::Library } else { Kind::Plain };
-            let file = PackedFile { archive, member: number, bytecode: None };
-            contents.insert((archive, number), Content { file, kind, bytes });
+            let file = PackedFile { archive, member: place.member, bytecode: None };
+            contents.insert(place, Content { file, kind, bytes });
         }
     }
     Ok(contents)
 }
 
-/// Puts the bytecode of every source in its place.
-fn compile(args: &Build, index: &Index, contents: &mut BTreeMap<(u32, u32), Content>) -> Result<()> {
+/// Puts the bytecode of every source that was imported in its place.
+fn compile(args: &Build, index: &Index, contents: &mut BTreeMap<File, Content>) -> Result<()> {
     let mut sources = Vec::new();
     let mut places = Vec::new();
-    for (place, content) in contents.iter() {
-        let archive = &index.archives[place.0 as usize];
-        let member = &archive.members[place.1 as usize];
-        let Some(path) = archive.install_path(member).filter(|path| path.ends_with(".py")) else { continue };
+    for (place, content) in contents.iter().filter(|(place, _)| place.bytecode) {
+        let archive = &index.archives[place.archive as usize];
+        let Some(path) = archive.install_path(&archive.members[place.member as usize]) else { continue };
         if let Some(folder) = folder(archive.install, &index.python) {
             sources.push(Source { name: format!("{folder}/{path}"), bytes: content.bytes.clone() });
             places.push(*place);
@@ -119,7 +144,10 @@ fn compile(args: &Build, index: &Index, contents: &mut BTreeMap<(u32, u32), Cont
     }
     let compiled = bytecode::compile(&args.pyodide, &sources, &args.strip)?;
     for (place, bytes) in places.into_iter().zip(compiled) {
-        if let (Some(bytes), Some(content)) = (bytes, contents.get_mut(&place)) {
+        // What cannot be compiled is packed as its text, once.
+        if bytes.is_none() && contents.contains_key(&File { bytecode: false, ..place }) {
+            contents.remove(&place);
+        } else if let (Some(bytes), Some(content)) = (bytes, contents.get_mut(&place)) {
             content.file.bytecode = Some(bytes.len() as u64);
             content.kind = Kind::Bytecode;
             content.bytes = bytes;
@@ -140,11 +168,11 @@ fn folder(install: Install, python: &str) -> Option<String> {
 fn encode(
     index: &Index,
     packing: &Packing,
-    contents: &BTreeMap<(u32, u32), Content>,
+    contents: &BTreeMap<File, Content>,
     name: &str,
     effort: Effort,
 ) -> Result<(Pack, Vec<u8>)> {
-    let contents: Vec<&Content> = packing.members.iter().filter_map(|place| contents.get(place)).collect();
+    let contents: Vec<&Content> = packing.files.iter().filter_map(|place| contents.get(place)).collect();
     let mut digest = Sha256::new();
     for content in &contents {
         digest.update((content.bytes.len() as u64).to_le_bytes());

@@ -201,13 +201,13 @@ restore();
 Object.assign(FS, { read, mmap });
 
 // Pyodide's own modules and the program's; which of them the archive holds is for the reader of the trace to see.
-/** @type {string[]} */
-const stdlib = pyodide.runPython(`
+const loaded = pyodide.runPython(`
 import sys
 archive = next((path for path in sys.path if path.endswith(".zip")), "") + "/"
 origins = [getattr(getattr(module, "__spec__", None), "origin", None) or "" for module in list(sys.modules.values())]
-[origin.removeprefix(archive) for origin in origins if origin.startswith(archive)]
-`, { globals: pyodide.toPy({}) }).toJs();
+tuple([origin.removeprefix(root) for origin in origins if origin.startswith(root)] for root in (archive, f"{sitePackages}/"))
+`, { globals: pyodide.toPy({ sitePackages }) });
+const [stdlib, modules] = /** @type {string[][]} */ (loaded.toJs());
 
 const header = {
   wheelfs_trace: 1,
@@ -216,6 +216,7 @@ const header = {
   app: basename(options.app),
   packages: packages.map(({ name, file_name, sha256 }) => ({ name, file_name: basename(file_name), sha256 })),
   stdlib,
+  modules,
 };
 writeFileSync(options.out, [header, ...events].map((line) => `${JSON.stringify(line)}\n`).join(""));
 process.exit(0);

@@ -147,3 +147,28 @@ fn what_belongs_to_no_archive_is_named_once() {
     let grouped = group(&packages(), &[("app", &trace)]);
     assert_eq!(grouped.unknown.into_iter().collect::<Vec<_>>(), ["lib:none.so", "made/by/program.txt"]);
 }
+
+#[test]
+fn a_source_that_was_not_imported_or_was_opened_again_was_read_for_its_text() {
+    let archives = packages();
+    let mut trace =
+        trace(">num num/__init__.py num/__init__.py num/core.so < num/core.so num/__init__.py num/extra.py");
+    assert_eq!(
+        group(&archives, &[("app", &trace)]).texts,
+        [Texts { only: BTreeSet::new(), again: vec![(1, 0)] }]
+    );
+    trace.modules = Some(vec!["num/__init__.py".to_owned()]);
+    assert_eq!(
+        group(&archives, &[("app", &trace)]).texts,
+        [Texts { only: BTreeSet::from([(1, 2)]), again: vec![(1, 0)] }]
+    );
+}
+
+#[test]
+fn a_source_whose_bytecode_a_page_had_was_read_for_its_text() {
+    let trace = trace(">num num/__pycache__/__init__.cpython-312.pyc < num/__init__.py");
+    assert_eq!(
+        group(&packages(), &[("app", &trace)]).texts,
+        [Texts { only: BTreeSet::new(), again: vec![(1, 0)] }]
+    );
+}

@@ -39,6 +39,8 @@ struct Header<'a> {
     packages: std::borrow::Cow<'a, [Package]>,
     #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
     stdlib: std::borrow::Cow<'a, [String]>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    modules: Option<std::borrow::Cow<'a, [String]>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -80,6 +82,7 @@ pub fn parse(text: &str) -> Result<Trace, TraceError> {
         app: header.app.into_owned(),
         packages: header.packages.into_owned(),
         stdlib: header.stdlib.into_owned(),
+        modules: header.modules.map(std::borrow::Cow::into_owned),
         events: Vec::new(),
     };
     for (i, line) in lines {
@@ -106,6 +109,7 @@ pub fn to_text(trace: &Trace) -> Result<String, serde_json::Error> {
         app: trace.app.as_str().into(),
         packages: trace.packages.as_slice().into(),
         stdlib: trace.stdlib.as_slice().into(),
+        modules: trace.modules.as_deref().map(Into::into),
     })?;
     text.push('\n');
     for event in &trace.events {
@@ -126,7 +130,7 @@ pub fn to_text(trace: &Trace) -> Result<String, serde_json::Error> {
 mod tests {
     use super::*;
 
-    const HEADER: &str = r#"{"wheelfs_trace":1,"pyodide":"0.27.7","python":"3.12.7","app":"app.py","packages":[{"name":"pandas","file_name":"pandas.whl","sha256":"5502"}]}"#;
+    const HEADER: &str = r#"{"wheelfs_trace":1,"pyodide":"0.27.7","python":"3.12.7","app":"app.py","packages":[{"name":"pandas","file_name":"pandas.whl","sha256":"5502"}],"stdlib":["json/decoder.py"],"modules":["pandas/__init__.py"]}"#;
 
     #[test]
     fn round_trip() {
@@ -150,6 +154,7 @@ mod tests {
         let text = format!("{least}\r\n\r\n{}\r\n", r#"{"t":1,"import":"a","depth":0}"#);
         let trace = parse(&text).unwrap();
         assert_eq!(trace.events[0].kind, EventKind::Import("a".to_owned()));
+        assert_eq!(trace.modules, None);
     }
 
     #[test]
