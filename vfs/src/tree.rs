@@ -3,8 +3,6 @@
 //! Archives are added whole and never taken away; a path that two archives share belongs to the later one, as when
 //! wheels are unpacked over each other. Names are looked up here once: the Emscripten side keeps its own nodes after.
 
-use std::collections::BTreeMap;
-
 use prefetch_index::index::{Archive, Install};
 
 /// Number of a node of the tree, stable for the life of the [`Tree`].
@@ -47,8 +45,8 @@ pub enum FileId {
 /// What a node is.
 #[derive(Debug)]
 pub enum Node {
-    /// A folder and its children by name.
-    Directory(BTreeMap<Box<str>, Ino>),
+    /// A folder and its children, by name.
+    Directory(Vec<Ino>),
     /// A file whose bytes come from elsewhere.
     File(FileId),
     /// A file made at mount time, such as `INSTALLER` in a `.dist-info`.
@@ -60,12 +58,13 @@ pub enum Node {
 /// All mounted archives, a tree for each root.
 #[derive(Debug)]
 pub struct Tree {
-    nodes: Vec<Node>,
+    /// With their names; the roots have none.
+    nodes: Vec<(Box<str>, Node)>,
 }
 
 impl Default for Tree {
     fn default() -> Self {
-        let root = || Node::Directory(BTreeMap::new());
+        let root = || (Box::default(), Node::Directory(Vec::new()));
         Self { nodes: vec![root(), root(), root()] }
     }
 }
@@ -73,37 +72,38 @@ impl Default for Tree {
 impl Tree {
     /// The node `ino`, if there is one.
     pub fn node(&self, ino: Ino) -> Option<&Node> {
-        self.nodes.get(ino as usize)
+        self.nodes.get(ino as usize).map(|(_, node)| node)
+    }
+
+    fn name(&self, ino: Ino) -> &str {
+        self.nodes.get(ino as usize).map_or("", |(name, _)| name)
     }
 
     /// Children of the folder `ino` in name order; nothing when it is not a folder.
     pub fn children(&self, ino: Ino) -> impl Iterator<Item = (&str, Ino)> {
         let children = match self.node(ino) {
-            Some(Node::Directory(children)) => Some(children),
-            _ => None,
+            Some(Node::Directory(children)) => children.as_slice(),
+            _ => &[],
         };
-        children.into_iter().flatten().map(|(name, ino)| (&**name, *ino))
+        children.iter().map(|child| (self.name(*child), *child))
     }
 
     /// The node at `path` (components joined by `/`) below `root`.
     pub fn lookup(&self, root: Ino, path: &str) -> Option<Ino> {
-        path.split('/').filter(|name| !name.is_empty()).try_fold(root, |ino, name| match self.node(ino)? {
-            Node::Directory(children) => children.get(name).copied(),
-            _ => None,
-        })
+        path.split('/').filter(|name| !name.is_empty()).try_fold(root, |ino, name| self.child(ino, name))
     }
 
     /// Adds every installable member of `archive`, which is number `id` among the archives.
     pub fn add_archive(&mut self, id: u32, archive: &Archive) {
         let root = root_of(archive.install);
         self.nodes.reserve(archive.members.len());
-        // What lies together is listed together, as a rule.
+        // What lies together is listed together, as a rule, and the folder in the archive decides where it is installed.
         let mut last = ("", Some(root));
         for (position, member) in (0u32..).zip(&archive.members) {
-            let Some(path) = archive.install_path(member) else { continue };
-            let (folder, name) = split(path);
+            let (folder, name) = split(&member.path);
             if folder != last.0 {
-                last = (folder, self.make_folders(root, folder));
+                let installed = archive.install_path(member).map(|path| split(path).0);
+                last = (folder, installed.and_then(|folder| self.make_folders(root, folder)));
             }
             let member = MemberId { archive: id, member: position };
             if let Some(parent) = last.1 {
@@ -134,14 +134,31 @@ impl Tree {
     fn add_child(&mut self, parent: Ino, name: &str, file: Node) {
         // An index is refused long before it names 2^32 files: its size is limited when it is decoded.
         let new = self.nodes.len() as Ino;
-        let Node::Directory(children) = &mut self.nodes[parent as usize] else { return };
-        let ino = *children.entry(name.into()).or_insert(new);
-        if ino == new {
-            self.nodes.push(file);
-        } else if !matches!(self.nodes[ino as usize], Node::Directory(_)) {
-            // A folder stays a folder: unpacking would fail there, and what is below it is still wanted.
-            self.nodes[ino as usize] = file;
-            self.drop_bytecode(parent, name);
+        let Some(Node::Directory(children)) = self.node(parent) else { return };
+        match self.place(children, name).map(|place| children[place]) {
+            Err(place) => {
+                if let Node::Directory(children) = &mut self.nodes[parent as usize].1 {
+                    children.insert(place, new);
+                }
+                self.nodes.push((name.into(), file));
+            }
+            Ok(present) => {
+                let (_, node) = &mut self.nodes[present as usize];
+                // A folder stays a folder: unpacking would fail there, and what is below it is still wanted.
+                if !matches!(node, Node::Directory(_)) {
+                    *node = file;
+                    self.drop_bytecode(parent, name);
+                }
+            }
+        }
+    }
+
+    /// Where `name` is among these children, or (`Err`) belongs.
+    fn place(&self, children: &[Ino], name: &str) -> Result<usize, usize> {
+        match children.last() {
+            // Archives are in the order of names, as a rule.
+            Some(last) if self.name(*last) < name => Err(children.len()),
+            _ => children.binary_search_by(|child| self.name(*child).cmp(name)),
         }
     }
 
@@ -154,8 +171,8 @@ impl Tree {
         let stale: Vec<Ino> =
             self.children(cache).filter(|(child, _)| of_source(child)).map(|(_, ino)| ino).collect();
         for ino in stale {
-            if matches!(self.nodes[ino as usize], Node::File(FileId::Bytecode(_))) {
-                self.nodes[ino as usize] = Node::Gone;
+            if let (_, node @ Node::File(FileId::Bytecode(_))) = &mut self.nodes[ino as usize] {
+                *node = Node::Gone;
             }
         }
     }
@@ -164,10 +181,10 @@ impl Tree {
     fn make_folders(&mut self, root: Ino, path: &str) -> Option<Ino> {
         path.split('/').filter(|name| !name.is_empty()).try_fold(root, |parent, name| {
             match self.child(parent, name) {
-                Some(ino) => matches!(self.nodes[ino as usize], Node::Directory(_)).then_some(ino),
+                Some(ino) => matches!(self.node(ino), Some(Node::Directory(_))).then_some(ino),
                 None => {
                     let ino = self.nodes.len() as Ino;
-                    self.add_child(parent, name, Node::Directory(BTreeMap::new()));
+                    self.add_child(parent, name, Node::Directory(Vec::new()));
                     Some(ino)
                 }
             }
@@ -175,16 +192,15 @@ impl Tree {
     }
 
     fn child(&self, parent: Ino, name: &str) -> Option<Ino> {
-        match &self.nodes[parent as usize] {
-            Node::Directory(children) => children.get(name).copied(),
-            _ => None,
-        }
+        let Some(Node::Directory(children)) = self.node(parent) else { return None };
+        self.place(children, name).ok().map(|place| children[place])
     }
 }
 
 /// Folder and name. The folder of a path without one is empty.
 fn split(path: &str) -> (&str, &str) {
-    path.rsplit_once('/').unwrap_or(("", path))
+    let slash = path.bytes().rposition(|byte| byte == b'/');
+    slash.and_then(|slash| Some((path.get(..slash)?, path.get(slash + 1..)?))).unwrap_or(("", path))
 }
 
 /// The root below which an archive's members appear.

@@ -30,23 +30,40 @@ pub(super) fn decode_name<'a>(raw: &'a [u8], flags: u16, extra: &'a [u8]) -> Res
 }
 
 /// Refuses every name that is not a plain relative path with `/` between components. A trailing `/` marks a folder.
+#[cfg_attr(target_arch = "wasm32", optimize(speed))]
 pub(crate) fn check_name(name: &str) -> Result<(), NameProblem> {
-    let path = name.strip_suffix('/').unwrap_or(name);
-    if name.is_empty() {
-        Err(NameProblem::Empty)
-    } else if name.starts_with('/') {
-        Err(NameProblem::Absolute)
-    } else if name.contains('\0') {
-        Err(NameProblem::Nul)
-    } else if name.contains('\\') {
-        Err(NameProblem::Backslash)
-    } else if matches!(name.as_bytes(), [drive, b':', ..] if drive.is_ascii_alphabetic()) {
-        Err(NameProblem::Drive)
-    } else if path.split('/').any(|part| matches!(part, "" | "." | "..")) {
-        Err(NameProblem::Component)
-    } else {
-        Ok(())
+    let bytes = name.as_bytes();
+    match bytes {
+        [] => return Err(NameProblem::Empty),
+        [b'/', ..] => return Err(NameProblem::Absolute),
+        [drive, b':', ..] if drive.is_ascii_alphabetic() => return Err(NameProblem::Drive),
+        _ => {}
     }
+    let mut start = 0;
+    for (at, byte) in bytes.iter().enumerate() {
+        match byte {
+            0 => return Err(NameProblem::Nul),
+            b'\\' => return Err(NameProblem::Backslash),
+            b'/' if is_no_name(&bytes[start..at]) => return Err(NameProblem::Component),
+            b'/' => start = at + 1,
+            _ => {}
+        }
+    }
+    if start < bytes.len() && is_no_name(&bytes[start..]) {
+        return Err(NameProblem::Component);
+    }
+    Ok(())
+}
+
+const fn is_no_name(component: &[u8]) -> bool {
+    matches!(component, [] | [b'.'] | [b'.', b'.'])
+}
+
+/// The folder that a path lies in; `None` at the top.
+#[cfg_attr(target_arch = "wasm32", optimize(speed))]
+fn folder(path: &str) -> Option<&str> {
+    let slash = path.bytes().rposition(|byte| byte == b'/')?;
+    path.get(..slash)
 }
 
 /// Names (and whether each is a folder) that cannot live in one tree: several members of one name, and files that others
@@ -64,18 +81,24 @@ pub(super) fn name_conflicts(names: &[(&str, bool)]) -> Vec<(usize, NameProblem)
         }
     }
     let mut seen = HashMap::new();
+    let mut last = None;
     for (i, (name, _)) in names.iter().enumerate() {
-        let mut path = *name;
+        let mut above = folder(name);
+        // What lies together is listed together, as a rule.
+        if above == last {
+            continue;
+        }
+        last = above;
         // What lies above a folder that was looked at was looked at with it.
-        while let Some((folder, _)) = path.rsplit_once('/')
-            && *seen.entry(folder).or_insert(i) == i
+        while let Some(path) = above
+            && *seen.entry(path).or_insert(i) == i
         {
-            if let Some(&at) = first.get(folder)
+            if let Some(&at) = first.get(path)
                 && !names[at].1
             {
                 conflicts.push((at, NameProblem::FileAndFolder));
             }
-            path = folder;
+            above = folder(path);
         }
     }
     let mut conflicts = by_numbers(conflicts, |&(i, _)| (i as u64, 0));

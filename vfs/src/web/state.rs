@@ -149,9 +149,10 @@ impl State {
         let id = self.index.archives.len() as u32;
         self.tree.add_archive(id, &archive);
         let root = root_of(archive.install);
-        // What Pyodide's installer writes beside the metadata, so that micropip and importlib.metadata see the package.
+        // What Pyodide's installer writes beside the metadata, so that micropip and importlib.metadata see the package. Wheels
+        // have it at their end.
         let record =
-            archive.members.iter().find_map(|member| member.path.strip_suffix(".dist-info/METADATA"));
+            archive.members.iter().rev().find_map(|member| member.path.strip_suffix(".dist-info/METADATA"));
         if let Some(stem) = record {
             for (name, content) in [("INSTALLER", "wheelfs"), ("PYODIDE_SOURCE", "pyodide")] {
                 self.tree.add_inline(root, &[stem, ".dist-info/", name].concat(), content.as_bytes());
