@@ -145,7 +145,6 @@ export async function loadPyodide(options = {}) {
     trace: () =>
       trace.text({
         pyodide: version,
-        python: pyodide.runPython("import sys; '.'.join(map(str, sys.version_info[:3]))"),
         app: globalThis.document?.title ?? "",
         packages: /** @type {any[]} */ (files.traceHeader()),
         ...loadedModules(pyodide),
@@ -213,10 +212,10 @@ async function openFilesystem(
 }
 
 /**
- * The sources of the modules that Python has loaded, as paths: those of the standard library in its archive, the others
- * below site-packages.
+ * Python's version, and the sources of the modules that it has loaded, as paths: those of the standard library in its
+ * archive, the others below site-packages.
  *
- * @returns {{stdlib: string[], modules: string[]}}
+ * @returns {{python: string, stdlib: string[], modules: string[]}}
  */
 function loadedModules(/** @type {any} */ pyodide) {
   const scope = pyodide.globals.get("dict")();

@@ -1,4 +1,4 @@
-"""Sources of the modules that are loaded, as paths below their roots, in the order they were loaded.
+"""Python's version, and the sources of the modules that are loaded: paths below their roots, in the order they were loaded.
 
 Modules of the standard library come from its archive, or are shown beside it.
 """
@@ -16,4 +16,4 @@ stdlib = [
     if origin.startswith(root) and not origin.startswith((site, folder + "lib-dynload/"))
 ]
 modules = [origin.removeprefix(site) for origin in origins if origin.startswith(site)]
-{"stdlib": stdlib, "modules": modules}
+{"python": sys.version.split()[0], "stdlib": stdlib, "modules": modules}

@@ -134,7 +134,7 @@ impl Filesystem {
         include_str!("../../py/collector.py").to_owned()
     }
 
-    /// The Python source that names the loaded modules of the standard library (`py/loaded.py`).
+    /// The Python source that names what is loaded (`py/loaded.py`).
     #[wasm_bindgen(js_name = loadedSource)]
     pub fn loaded_source() -> String {
         include_str!("../../py/loaded.py").to_owned()
