@@ -173,9 +173,12 @@ async function run() {
   const ofPackages = entries.filter(({ kind }) => kind === "package");
   const bytes = (/** @type {Entry[]} */ some) => some.reduce((sum, { bytes }) => sum + bytes, 0);
   const lazily = pyodide.wheelfs?.stats();
-  const unlisted = Math.max(0, (lazily?.requests ?? 0) - ofPackages.length);
+  // wheelfs brings the standard library as well, which is no package.
+  const brought = lazily ? entries.filter(({ kind, name }) => kind === "package" || name.startsWith("python_stdlib.")) : [];
+  const unlisted = Math.max(0, (lazily?.requests ?? 0) - brought.length);
+  const unlisted_bytes = Math.max(0, (lazily?.bytes ?? 0) - bytes(brought));
   const package_requests = ofPackages.length + unlisted;
-  const package_bytes = lazily ? lazily.bytes : bytes(ofPackages);
+  const package_bytes = bytes(ofPackages) + unlisted_bytes;
   return {
     strategy,
     app,
@@ -188,8 +191,8 @@ async function run() {
     load_ms: loaded - boot,
     import_ms: imported - loaded,
     run_ms: total - boot,
-    requests: entries.length - ofPackages.length + package_requests,
-    bytes: bytes(entries) - bytes(ofPackages) + package_bytes,
+    requests: entries.length + unlisted,
+    bytes: bytes(entries) + unlisted_bytes,
     package_requests,
     package_bytes,
     cached: entries.filter(({ cached }) => cached).length,

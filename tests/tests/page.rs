@@ -121,6 +121,11 @@ async fn the_page_compares() -> Result<(), HarnessError> {
     assert_eq!((&report["app"], &report["line"]["rtt_ms"]), (&"pandas".into(), &0.into()));
     let eager: Run = serde_json::from_value(report["results"][0].clone()).map_err(std::io::Error::other)?;
     assert_eq!(eager.package_requests, 5);
+    // The standard library's pack is no package's, though wheelfs brings it.
+    let pack =
+        std::fs::metadata(Parts::root().join("target/site/index/0.27.7/pandas/pack/pandas.pack"))?.len();
+    let packed = &report["results"][2];
+    assert_eq!((&packed["package_requests"], &packed["package_bytes"]), (&1.into(), &pack.into()));
     let bars =
         browser.execute("return document.querySelectorAll('article svg rect.receiving').length").await?;
     let listed: usize =
