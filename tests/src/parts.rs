@@ -33,8 +33,8 @@ pub struct Parts {
     pub pyodide: BTreeMap<String, PathBuf>,
     /// The folder of npm packages that the tests' sites are made with: vite, @pyscript/core.
     pub site_modules: PathBuf,
-    /// Debian's nginx, unpacked: `usr/sbin/nginx`, `etc/nginx`.
-    pub nginx: PathBuf,
+    /// Debian's nginx and Caddy, unpacked: `usr/sbin/nginx`, `etc/nginx`, `usr/bin/caddy`.
+    pub servers: PathBuf,
     /// JupyterLite version → a Python that has it.
     pub jupyterlite: BTreeMap<String, PathBuf>,
     /// Folder of wheels that a JupyterLite site carries itself.

@@ -1,4 +1,4 @@
-//! Debian's nginx in front of the static output: with the configuration it comes with, and tuned.
+//! Servers of Debian in front of the static output: nginx with the configuration it comes with and tuned, and Caddy.
 
 use std::{
     fs,
@@ -19,31 +19,45 @@ struct Run {
     ms: f64,
     requests: u32,
     bytes: u64,
+    /// All bytes that came over the line.
+    #[serde(skip)]
+    downstream: u64,
 }
 
-struct Nginx {
+/// nginx or Caddy, on a port of its own.
+struct Server {
     process: Child,
     port: u16,
     _folder: TempDir,
 }
 
-impl Drop for Nginx {
+impl Drop for Server {
     fn drop(&mut self) {
-        // The master ends its workers when it is told to stop; a killed one would leave them.
+        // nginx's master ends its workers when it is told to stop; a killed one would leave them.
         let pid = self.process.id().to_string();
         let _ = Command::new("kill").args(["-TERM", &pid]).status();
         let _ = self.process.wait();
     }
 }
 
-impl Nginx {
+impl Server {
+    /// Starts `command`, which listens at `port`.
+    fn start(command: &mut Command, port: u16, folder: TempDir) -> Result<Server, HarnessError> {
+        let process = command.stdin(Stdio::null()).spawn()?;
+        let mut server = Server { process, port, _folder: folder };
+        while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
+            assert_eq!(server.process.try_wait()?, None, "{command:?} ended; its complaint is above");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Ok(server)
+    }
+
     /// Debian's own nginx.conf and default site, `more` added to its server; only paths, user and port are replaced.
-    fn start(parts: &Parts, root: &Path, more: &str) -> Result<Nginx, HarnessError> {
+    fn nginx(parts: &Parts, root: &Path, more: &str) -> Result<Server, HarnessError> {
         let folder = tempfile::tempdir()?;
         let at = |name: &str| folder.path().join(name).display().to_string();
-        let etc = parts.nginx.join("etc/nginx");
-        // Free a moment ago; nginx cannot say which port it took.
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
+        let etc = parts.servers.join("etc/nginx");
+        let port = free_port()?;
         let site = fs::read_to_string(etc.join("sites-available/default"))?
             .replace("listen 80 default_server;", &format!("listen 127.0.0.1:{port} default_server;"))
             .replace("listen [::]:80 default_server;", "")
@@ -65,19 +79,32 @@ impl Nginx {
             .replace("http {", &format!("http {{\n{scratch}"))
             .replace("/etc/nginx", &etc.display().to_string());
         fs::write(folder.path().join("nginx.conf"), config)?;
-        let process = Command::new(parts.nginx.join("usr/sbin/nginx"))
-            .arg("-p")
-            .arg(folder.path())
-            .args(["-c", &at("nginx.conf"), "-g", "daemon off;"])
-            .stdin(Stdio::null())
-            .spawn()?;
-        let mut nginx = Nginx { process, port, _folder: folder };
-        while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
-            assert_eq!(nginx.process.try_wait()?, None, "nginx ended; its complaint is above");
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        Ok(nginx)
+        let mut command = Command::new(parts.servers.join("usr/sbin/nginx"));
+        command.arg("-p").arg(folder.path()).args(["-c", &at("nginx.conf"), "-g", "daemon off;"]);
+        Server::start(&mut command, port, folder)
     }
+
+    /// Caddy with what docs/hosting.md says; only the address and the folder are replaced.
+    fn caddy(parts: &Parts, root: &Path) -> Result<Server, HarnessError> {
+        let folder = tempfile::tempdir()?;
+        let port = free_port()?;
+        let documented = Section::read("docs/hosting.md", "Caddy")?.code("")?;
+        assert!(documented.contains("example.org {") && documented.contains("root * /srv/site"));
+        let site = documented
+            .replace("example.org", &format!("http://127.0.0.1:{port}"))
+            .replace("/srv/site", &root.display().to_string());
+        let config = folder.path().join("Caddyfile");
+        fs::write(&config, format!("{{\n\tadmin off\n}}\n{site}"))?;
+        let mut command = Command::new(parts.servers.join("usr/bin/caddy"));
+        command.args(["run", "--adapter", "caddyfile", "--config"]).arg(&config);
+        command.env("XDG_DATA_HOME", folder.path()).env("XDG_CONFIG_HOME", folder.path());
+        Server::start(&mut command, port, folder)
+    }
+}
+
+/// Free a moment ago; neither server can say which port it took.
+fn free_port() -> Result<u16, HarnessError> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }
 
 /// The static output of a site: one Pyodide, wheelfs with an index, a page.
@@ -95,14 +122,21 @@ fn output(parts: &Parts, pyodide: &str, app: &str) -> Result<TempDir, HarnessErr
     Ok(root)
 }
 
-/// A run of pandas through `nginx`, over a line; prints what the documentation's table says.
-async fn run(parts: &Parts, nginx: &Nginx, line: Line, entry: &str, code: &str) -> Result<Run, HarnessError> {
-    let relay = Relay::start((Ipv4Addr::LOCALHOST, nginx.port).into(), line).await?;
+/// A run of a program through `server`, over a line; prints what the documentation's table says.
+async fn run(
+    parts: &Parts,
+    server: &Server,
+    line: Line,
+    entry: &str,
+    code: &str,
+) -> Result<Run, HarnessError> {
+    let relay = Relay::start((Ipv4Addr::LOCALHOST, server.port).into(), line).await?;
     let browser = Browser::start(parts).await?;
     let code: String = code.bytes().map(|byte| format!("%{byte:02x}")).collect();
     let url = format!("http://{}/hosting.html?entry={entry}&code={code}", relay.address());
-    let run: Run = browser.result(&url).await?;
-    println!("{:.1} s, {:.1} MB over the line", run.ms / 1e3, relay.downstream_bytes() as f64 / 1e6);
+    let mut run: Run = browser.result(&url).await?;
+    run.downstream = relay.downstream_bytes();
+    println!("{:.1} s, {:.1} MB over the line", run.ms / 1e3, run.downstream as f64 / 1e6);
     Ok(run)
 }
 
@@ -118,11 +152,23 @@ async fn nginx_as_debian_ships_it_and_tuned() -> Result<(), HarnessError> {
     let parts = Parts::find()?;
     let root = output(&parts, "0.27.7", "demo-site/apps/pandas.py")?;
     for more in [String::new(), tuned()?] {
-        let nginx = Nginx::start(&parts, root.path(), &more)?;
+        let nginx = Server::nginx(&parts, root.path(), &more)?;
         let run = run(&parts, &nginx, Line::new(200, 20), "index.js", PANDAS).await?;
         assert_eq!(run.output, "121");
         assert!(run.requests <= 20 && run.bytes < 8_300_000, "{run:?}");
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn caddy_as_documented() -> Result<(), HarnessError> {
+    let parts = Parts::find()?;
+    let root = output(&parts, "0.27.7", "demo-site/apps/pandas.py")?;
+    let caddy = Server::caddy(&parts, root.path())?;
+    let run = run(&parts, &caddy, Line::new(0, 0), "index.js", PANDAS).await?;
+    assert_eq!(run.output, "121");
+    assert!(run.requests <= 20 && run.bytes < 8_300_000, "{run:?}");
+    assert!(run.downstream < 15_000_000, "the runtime was not compressed: {run:?}");
     Ok(())
 }
 
@@ -132,7 +178,7 @@ async fn modules_without_a_type_load_all_the_same() -> Result<(), HarnessError> 
     let parts = Parts::find()?;
     let root = output(&parts, "314.0.7", "tests/apps/integral.py")?;
     for (more, entry) in [(String::new(), "pyodide.module.js"), (tuned()?, "pyodide.mjs")] {
-        let nginx = Nginx::start(&parts, root.path(), &more)?;
+        let nginx = Server::nginx(&parts, root.path(), &more)?;
         let run = run(&parts, &nginx, Line::new(0, 0), entry, SYMPY).await?;
         assert_eq!(run.output, "-cos(x)");
     }

@@ -1,4 +1,4 @@
-//! Debian's packages: the browser, nginx, and a Rust that carries the source of its standard library.
+//! Debian's packages: the browser, web servers, and a Rust that carries the source of its standard library.
 
 use std::{
     env, fs,

@@ -64,8 +64,8 @@ pub(crate) struct Places {
     pub(crate) pyodide: BTreeMap<String, PathBuf>,
     /// The folder of npm packages that the tests' sites are made with: vite, @pyscript/core.
     pub(crate) site_modules: PathBuf,
-    /// Debian's nginx, unpacked: `usr/sbin/nginx`, `etc/nginx`.
-    pub(crate) nginx: PathBuf,
+    /// Debian's nginx and Caddy, unpacked: `usr/sbin/nginx`, `etc/nginx`, `usr/bin/caddy`.
+    pub(crate) servers: PathBuf,
     /// JupyterLite version → a Python environment that has it.
     pub(crate) jupyterlite: BTreeMap<String, PathBuf>,
     /// Folder of the wheels that a JupyterLite site carries itself.

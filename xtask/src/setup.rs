@@ -22,8 +22,8 @@ const JUPYTERLITE: [(&str, &str); 2] = [
     ("0.6", include_str!("../python/jupyterlite-0.6.txt")),
 ];
 
-/// Where nginx is unpacked, in the cache.
-const NGINX: &str = "nginx";
+/// Where Debian's web servers are unpacked, in the cache.
+const SERVERS: &str = "servers";
 
 pub(crate) struct Ready {
     pub(crate) places: Places,
@@ -76,9 +76,9 @@ pub(crate) fn run(scope: Scope) -> Result<Ready> {
     }
     let extra = if scope == Scope::Everything { extra(&cache, &pins)? } else { Extra::found(&cache) };
     let node = npm::node(&node_modules)?;
-    let Extra { site_modules, nginx, jupyterlite, site_wheels } = extra;
+    let Extra { site_modules, servers, jupyterlite, site_wheels } = extra;
     let places =
-        Places { node, node_modules, browsers, pyodide, site_modules, nginx, jupyterlite, site_wheels };
+        Places { node, node_modules, browsers, pyodide, site_modules, servers, jupyterlite, site_wheels };
     places.write()?;
     Ok(Ready { places, toolchain })
 }
@@ -86,7 +86,7 @@ pub(crate) fn run(scope: Scope) -> Result<Ready> {
 /// What only tests and the addon's wheel need.
 struct Extra {
     site_modules: PathBuf,
-    nginx: PathBuf,
+    servers: PathBuf,
     jupyterlite: BTreeMap<String, PathBuf>,
     site_wheels: PathBuf,
 }
@@ -94,8 +94,8 @@ struct Extra {
 fn extra(cache: &Path, pins: &parts::Pins) -> Result<Extra> {
     let site_modules =
         step("npm: Vite and PyScript, for the tests' sites", || npm::install(&npm::SITES, cache))?;
-    let nginx = cache.join(NGINX);
-    step("nginx: Debian's, unpacked", || apt::unpack(&["nginx", "nginx-common"], &nginx))?;
+    let servers = cache.join(SERVERS);
+    step("nginx, Caddy: Debian's, unpacked", || apt::unpack(&["nginx", "nginx-common", "caddy"], &servers))?;
     let site_wheels =
         step("JupyterLite: wheels for its sites", || pip::download_pure(&pins.site_wheels, cache))?;
     let jupyterlite = step("JupyterLite: 0.8 and 0.6", || {
@@ -106,7 +106,7 @@ fn extra(cache: &Path, pins: &parts::Pins) -> Result<Extra> {
             })
             .collect::<Result<_>>()
     })?;
-    Ok(Extra { site_modules, nginx, jupyterlite, site_wheels })
+    Ok(Extra { site_modules, servers, jupyterlite, site_wheels })
 }
 
 impl Extra {
@@ -117,7 +117,7 @@ impl Extra {
             .map(|(version, _)| ((*version).to_owned(), cache.join(environment(version)).join(pip::PYTHON)));
         Extra {
             site_modules: npm::modules(&npm::SITES, cache),
-            nginx: cache.join(NGINX),
+            servers: cache.join(SERVERS),
             jupyterlite: pythons.filter(|(_, python)| python.exists()).collect(),
             site_wheels: cache.join(pip::SITE_WHEELS),
         }
