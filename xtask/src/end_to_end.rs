@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::{cache, step, step::step};
 
 /// What the tests read of the clone, beside what is compiled into them. Folders with all that is in them.
-const READ: [&str; 10] = [
+const READ: [&str; 11] = [
     "README.md",
     "demo-site",
     "docs",
@@ -24,6 +24,7 @@ const READ: [&str; 10] = [
     "target/release/prefetch-index",
     "xtask/npm",
     "xtask/parts.toml",
+    "xtask/src",
 ];
 
 struct Target {
