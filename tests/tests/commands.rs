@@ -23,8 +23,14 @@ fn typed(line: &str) -> Result<String, HarnessError> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// Without a terminal it stops after the result.
+/// One after the other, as a reader types them: both build.
 #[test]
+fn demo_and_bench() -> Result<(), HarnessError> {
+    demo_prints_a_result()?;
+    bench_writes_figures()
+}
+
+/// Without a terminal it stops after the result.
 fn demo_prints_a_result() -> Result<(), HarnessError> {
     let block = Section::read("README.md", "Try it")?.code("")?;
     let line = block.lines().find(|line| line.starts_with("cargo xtask demo")).unwrap_or_default();
@@ -49,7 +55,6 @@ struct Figures {
     output_sha256: String,
 }
 
-#[test]
 fn bench_writes_figures() -> Result<(), HarnessError> {
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("figures.json");
