@@ -96,7 +96,7 @@ async fn two_hundred_tasks(version: &str) -> Result<(), HarnessError> {
     // A request that draws the wrong Content-Range twice, one run in a hundred, has the wheel fetched whole.
     let whole = requests.iter().filter(|entry| entry.status == 200).count();
     assert!(whole <= 1, "{whole} requests for the whole wheel");
-    assert!(again as f64 <= failed && requests.len() as f64 <= (MEMBERS as usize + whole) as f64 + failed);
+    assert!(again as f64 <= failed && requests.len() as f64 <= (MEMBERS + whole) as f64 + failed);
     Ok(())
 }
 
