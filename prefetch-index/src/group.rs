@@ -115,6 +115,8 @@ impl Run<'_> {
     fn follow(&mut self, program: &str, trace: &Trace) {
         let mut import: Option<&str> = None;
         let (mut stretches, mut stretch) = (0, None);
+        let modules: Option<BTreeSet<&str>> =
+            trace.modules.as_ref().map(|modules| modules.iter().map(String::as_str).collect());
         for event in &trace.events {
             match &event.kind {
                 EventKind::Import(module) => import = Some(module),
@@ -125,7 +127,7 @@ impl Run<'_> {
                         continue;
                     };
                     let range = (*offset, offset.saturating_add(*len));
-                    self.note_text(file, path, *offset, trace);
+                    self.note_text(file, path, *offset, modules.as_ref());
                     if let Some(module) = import {
                         stretch = None;
                         self.read(module, file, range);
@@ -144,13 +146,12 @@ impl Run<'_> {
         }
     }
 
-    /// Before the read itself is noted.
-    fn note_text(&mut self, file: File, path: &str, offset: u64, trace: &Trace) {
+    /// Before the read itself is noted. `modules`: of the trace.
+    fn note_text(&mut self, file: File, path: &str, offset: u64, modules: Option<&BTreeSet<&str>>) {
         if offset > 0 || !path.ends_with(".py") {
             return;
         }
-        let imported = |modules: &Vec<String>| modules.iter().any(|module| module == path);
-        if !trace.modules.as_ref().is_none_or(imported) {
+        if modules.is_some_and(|modules| !modules.contains(path)) {
             self.texts.only.insert(file);
         } else if self.seen.contains_key(&file) && !self.texts.again.contains(&file) {
             self.texts.again.push(file);

@@ -44,7 +44,7 @@ pub fn packings(index: &Index, texts: &[Texts]) -> Vec<Packing> {
             let text = texts.only.contains(&(read.archive, read.member));
             file(index, read.archive, read.member, text)
         });
-        // Their first lines were needed long before: what else the program reads is more urgent.
+        // Last: nearly all of them are read after the imports.
         let again = texts.again.iter().map(|(archive, member)| file(index, *archive, *member, true));
         for file in first.chain(again) {
             let next = rank.len();

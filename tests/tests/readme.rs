@@ -18,8 +18,8 @@ fn pyodide(parts: &Parts) -> Result<TempDir, HarnessError> {
     Ok(folder)
 }
 
-/// The command lines under "Making an index", with their options or without, for the program `source`. What they are to
-/// be given is what stands there for it.
+/// The command lines under "Making an index", with their options or without; `folder` is Pyodide's, and where the
+/// index goes.
 fn commands(folder: &Path, options: bool) -> Result<Vec<Vec<String>>, HarnessError> {
     let block = Section::read("README.md", "Making an index")?.code("")?;
     let folder = folder.to_string_lossy();

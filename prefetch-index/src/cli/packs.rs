@@ -21,8 +21,8 @@ struct Content {
     bytes: Vec<u8>,
 }
 
-/// Writes the packs that were asked for to the output folder and enters them. `texts`: of each entry
-/// point; `archives`: where each archive is on disk.
+/// Writes the packs that were asked for to the output folder and enters them. `texts`: of each entry point;
+/// `archives`: where each archive is on disk.
 pub(crate) fn write_packs(
     args: &Build,
     index: &mut Index,
