@@ -14,8 +14,10 @@ use tokio::{
 use crate::{HarnessError, Parts};
 
 /// No sandbox and no GPU: it also has to start as root in a container. The rest keeps Chromium from using the line for
-/// itself, and from refusing the demo site's own certificate.
-const CHROMIUM_FLAGS: [&str; 13] = [
+/// itself, from refusing the demo site's own certificate, and from sampling its heap, which it does in a share of its
+/// processes: the stack of a sample is walked by frame pointers, and Chromium 156 walks beyond the end of a JSPI stack,
+/// into its guard page.
+const CHROMIUM_FLAGS: [&str; 14] = [
     "--headless=new",
     "--no-sandbox",
     "--disable-gpu",
@@ -26,6 +28,7 @@ const CHROMIUM_FLAGS: [&str; 13] = [
     "--disable-component-update",
     "--disable-default-apps",
     "--disable-extensions",
+    "--disable-features=HeapProfilerReporting",
     "--disable-sync",
     "--ignore-certificate-errors",
     "--enable-logging=stderr",
