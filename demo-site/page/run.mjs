@@ -118,7 +118,11 @@ const strategies = {
       clock.untimed += performance.now() - writing;
     };
     const loadPyodide = await loader("pyodide/pyodide.mjs");
-    const pyodide = await loadPyodide({ ...options, fsInit, stdLibURL: beside(`index/${app}/pack/empty.zip`) });
+    // Pyodide 314 looks for modules in the archive only.
+    const library = files.find(([path]) => path.endsWith("/encodings/__init__.py"))?.[0].split("/encodings/")[0];
+    const env = { PYTHONPATH: library ?? "" };
+    const pyodide = await loadPyodide({ ...options, env, fsInit, stdLibURL: beside(`index/${app}/pack/empty.zip`) });
+    for (const [path] of files) if (path.startsWith("/usr/lib/")) await pyodide._api.loadDynlib(path, true);
     booted();
     return pyodide;
   },

@@ -4,6 +4,7 @@
 //! Tests are in `tests/`. They need `cargo xtask build` to have run once, and fail with that advice if it has not.
 
 mod browser;
+pub mod bundle;
 mod document;
 mod engine;
 mod error;

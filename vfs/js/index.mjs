@@ -54,8 +54,10 @@ const FLAGS = 32, BOOTS = 1;
 /**
  * Pyodide's `loadPyodide` with the option `wheelfs`. Rejects with a {@link WheelfsError} when the index cannot be used.
  *
+ * @template {object} [Pyodide=Record<string, any>] The type of Pyodide's API: `PyodideInterface` of the package
+ *   `pyodide`, where that is installed.
  * @param {Record<string, any> & {indexURL?: string, wheelfs?: WheelfsOptions}} [options]
- * @returns {Promise<any & {wheelfs: Wheelfs}>} Pyodide's API.
+ * @returns {Promise<Pyodide & {wheelfs: Wheelfs}>} Pyodide's API.
  */
 export async function loadPyodide(options = {}) {
   const { wheelfs: config = {}, packages = [], fsInit, ...rest } = options;

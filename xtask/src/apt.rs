@@ -13,19 +13,7 @@ use crate::{cache, step};
 /// Installs packages, or says in one line how a person can.
 pub(crate) fn install(packages: &[&str]) -> Result<()> {
     let advice = format!("install them with: apt-get install {}", packages.join(" "));
-    if on_path("apt-get").is_none() {
-        bail!(
-            "{} are missing and there is no apt-get here: install them your system's way",
-            packages.join(", ")
-        );
-    }
-    let privilege: &[&str] = if is_root() {
-        &[]
-    } else if may_sudo() {
-        &["sudo", "-n"]
-    } else {
-        bail!("{} are missing, and this user is neither root nor may sudo: {advice}", packages.join(", "));
-    };
+    let privilege = privilege(packages, &advice)?;
     eprintln!("    apt-get install {}", packages.join(" "));
     step::run_quietly(&mut apt_get(privilege, &["update", "-qq"])).context(advice.clone())?;
     let install = ["install", "-qq", "-y", "--no-install-recommends"];
@@ -36,11 +24,17 @@ pub(crate) fn install(packages: &[&str]) -> Result<()> {
 /// Unpacks packages into `folder` without installing them: a server's package would start it.
 pub(crate) fn unpack(packages: &[&str], folder: &Path) -> Result<()> {
     cache::filled(folder, &packages.join(" "), |partial| {
-        let advice = format!("get them with: apt-get download {}", packages.join(" "));
-        step::run_quietly(
-            Command::new("apt-get").current_dir(partial).args(["download", "-qq"]).args(packages),
-        )
-        .context(advice)?;
+        let advice = format!("get them with: apt-get update; apt-get download {}", packages.join(" "));
+        let download = || {
+            let mut apt = Command::new("apt-get");
+            step::run_quietly(apt.current_dir(partial).args(["download", "-qq"]).args(packages))
+        };
+        // A machine that has its browsers may never have fetched the lists of packages, or long ago.
+        if download().is_err() {
+            step::run_quietly(&mut apt_get(privilege(packages, &advice)?, &["update", "-qq"]))
+                .context(advice.clone())?;
+            download().context(advice)?;
+        }
         for file in fs::read_dir(partial)? {
             let path = file?.path();
             if path.extension().is_some_and(|extension| extension == "deb") {
@@ -50,6 +44,21 @@ pub(crate) fn unpack(packages: &[&str], folder: &Path) -> Result<()> {
         }
         Ok(())
     })
+}
+
+/// The words before `apt-get` that let it change the system.
+fn privilege(packages: &[&str], advice: &str) -> Result<&'static [&'static str]> {
+    let missing = packages.join(", ");
+    if on_path("apt-get").is_none() {
+        bail!("{missing} are missing and there is no apt-get here: install them your system's way");
+    }
+    if is_root() {
+        Ok(&[])
+    } else if may_sudo() {
+        Ok(&["sudo", "-n"])
+    } else {
+        bail!("{missing} are missing, and this user is neither root nor may sudo: {advice}")
+    }
 }
 
 /// The full path of a program that the PATH knows.

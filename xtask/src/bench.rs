@@ -25,7 +25,7 @@ pub(crate) struct Options {
     /// Downstream rate of the line in Mbit/s; 0 leaves the line as it is.
     #[arg(long, default_value = "20")]
     down: String,
-    /// Some of eager, eager-seq, bundle, naive, ranges, pack, pack-slim, memfs; separated by commas, run in turn in every
+    /// Some of eager, eager-seq, bundle, naive, ranges, pack, pack-slim, rest, memfs; separated by commas, run in turn in every
     /// round.
     #[arg(long, value_delimiter = ',', default_value = "eager,ranges,pack")]
     strategies: Vec<String>,
@@ -39,19 +39,19 @@ pub(crate) struct Options {
     #[arg(long)]
     json: Option<PathBuf>,
     /// Measure all of tests/benchmarks.toml, in less than an hour, and write BENCHMARKS.md and docs/benchmarks.
-    #[arg(long, conflicts_with_all = ["app", "pyodide", "engine", "rtt", "down", "strategies", "rounds", "jupyterlite", "json"])]
+    #[arg(long, group = "reports", conflicts_with_all = ["app", "pyodide", "engine", "rtt", "down", "strategies", "rounds", "jupyterlite", "json"])]
     report: bool,
     /// The report in less than five minutes: a few of its scenarios, a round or two.
-    #[arg(long, conflicts_with = "jupyterlite")]
+    #[arg(long, group = "reports", conflicts_with = "jupyterlite")]
     quick: bool,
     /// Take over the runs of an earlier report of this commit that was interrupted.
-    #[arg(long, conflicts_with = "jupyterlite")]
+    #[arg(long, requires = "reports")]
     resume: bool,
     /// Of the report only these scenarios, by their ids in tests/benchmarks.toml.
-    #[arg(long, value_delimiter = ',', conflicts_with = "jupyterlite")]
+    #[arg(long, value_delimiter = ',', requires = "reports")]
     only: Vec<String>,
     /// The folder to write the report into; default: the clone.
-    #[arg(long, value_name = "DIR", conflicts_with = "jupyterlite")]
+    #[arg(long, value_name = "DIR", requires = "reports")]
     out: Option<PathBuf>,
 }
 
@@ -91,7 +91,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let ready = build::run(Scope::Bench)?;
     demo::indexes(&ready, &options.app, &options.pyodide, &options.strategies)?;
     step("bench: browsers over the shaped line", || {
-        let mut command = bench_command("release");
+        let mut command = bench_command("compare", "release");
         command.args(["--app", &options.app, "--pyodide", &options.pyodide, "--rtt", &options.rtt]);
         command.args(["--engine", &options.engine]);
         command.args([
@@ -128,8 +128,8 @@ fn report(options: &Options) -> Result<()> {
     }
     let out = options.out.as_deref().unwrap_or(cache::root());
     step("bench: browsers over shaped lines", || {
-        let mut command = binary("bench", "release");
-        command.arg("report").arg("--out").arg(std::path::absolute(out)?);
+        let mut command = bench_command("report", "release");
+        command.arg("--out").arg(std::path::absolute(out)?);
         for (wanted, flag) in [(options.quick, "--quick"), (options.resume, "--resume")] {
             if wanted {
                 command.arg(flag);
@@ -159,9 +159,9 @@ fn jupyterlite(options: &Options, version: &str) -> Result<()> {
 
 /// `cargo run` of the bench, up to its own arguments. `profile`: `release` takes minutes to compile and half a second
 /// less of the processor that the browser runs on.
-pub(crate) fn bench_command(profile: &str) -> Command {
+pub(crate) fn bench_command(name: &str, profile: &str) -> Command {
     let mut command = binary("bench", profile);
-    command.arg("compare");
+    command.arg(name);
     command
 }
 

@@ -12,7 +12,7 @@ use crate::{
     typescript, wasm,
 };
 
-/// The npm package and the command line; with [`Scope::Everything`], the addon too.
+/// The npm package and the command line; with [`Scope::Package`] and [`Scope::Everything`], the addon too.
 pub(crate) fn run(scope: Scope) -> Result<Ready> {
     let ready = setup::run(scope)?;
     let target = cache::root().join("target");
@@ -40,7 +40,7 @@ pub(crate) fn run(scope: Scope) -> Result<Ready> {
         cargo.args(["--package", "prefetch-index", "--target-dir"]).arg(&target);
         step::run(&mut cargo)
     })?;
-    if scope < Scope::Everything {
+    if matches!(scope, Scope::Demo | Scope::Bench) {
         return Ok(ready);
     }
     step("JupyterLite addon: a wheel", || {

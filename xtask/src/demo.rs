@@ -24,6 +24,13 @@ pub(crate) const APP: &str = "pandas";
 
 #[derive(Args)]
 pub(crate) struct Options {
+    /// What to run, of demo-site/apps: pandas, matplotlib, sklearn, six; sympy with --pyodide 314.0.7. Of several,
+    /// separated by commas, the first is run, and the page offers all.
+    #[arg(long, value_delimiter = ',', default_value = APP)]
+    app: Vec<String>,
+    /// Pyodide version. Another one than the default needs what `cargo xtask bench` needs.
+    #[arg(long, default_value = PYODIDE)]
+    pyodide: String,
     /// Stop after the result instead of serving the page until Ctrl-C.
     #[arg(long)]
     once: bool,
@@ -36,26 +43,26 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
-    let ready = build::run(Scope::Demo)?;
+    let scope = if options.pyodide == PYODIDE { Scope::Demo } else { Scope::Bench };
+    let ready = build::run(scope)?;
     let strategies = ["eager".to_owned(), "ranges".to_owned(), "pack".to_owned()];
-    indexes(&ready, APP, PYODIDE, &strategies)?;
-    let line = ["--app", APP, "--pyodide", PYODIDE, "--rtt", &options.rtt, "--down", &options.down];
+    for app in &options.app {
+        indexes(&ready, app, &options.pyodide, &strategies)?;
+    }
+    let line = ["--pyodide", &options.pyodide, "--rtt", &options.rtt, "--down", &options.down];
     step(
         &format!("the same Python three times, {} ms away at {} Mbit/s", options.rtt, options.down),
         || {
-            step::run(bench_command("dev").args(line).args([
-                "--strategies",
-                &strategies.join(","),
-                "--rounds",
-                "1",
-            ]))
+            let mut compare = bench_command("compare", "dev");
+            compare.args(line).args(["--app", &options.app[0], "--strategies", &strategies.join(",")]);
+            step::run(&mut compare)
         },
     )?;
     if options.once || !stdin().is_terminal() || !stdout().is_terminal() {
         return Ok(());
     }
     eprintln!("==> the page, over the same line; Ctrl-C ends it");
-    step::run(bench_command("dev").args(line).arg("--serve"))
+    step::run(bench_command("serve", "dev").args(line).args(["--app", &options.app.join(",")]))
 }
 
 /// Makes what these strategies need of indexes and packs.

@@ -40,7 +40,7 @@ struct Arguments {
 enum Command {
     /// Fetch and verify everything the other commands need.
     Setup,
-    /// Write target/npm/wheelfs-VERSION.tgz and target/release/prefetch-index.
+    /// Write target/npm/wheelfs-VERSION.tgz, target/release/prefetch-index and JupyterLite's addon in target/pypi.
     Build,
     /// Run the same Python eagerly and lazily over a slow line, print both, and serve the page.
     Demo(demo::Options),
@@ -53,7 +53,7 @@ enum Command {
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Setup => setup::run(setup::Scope::Everything).map(|_| ()),
-        Command::Build => build::run(setup::Scope::Everything).map(|_| ()),
+        Command::Build => build::run(setup::Scope::Package).map(|_| ()),
         Command::Demo(options) => demo::run(&options),
         Command::Test(options) => test::run(&options),
         Command::Bench(options) => bench::run(&options),

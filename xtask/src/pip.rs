@@ -6,7 +6,7 @@ use std::{
     process::Command,
 };
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 use crate::{
     cache,
@@ -51,7 +51,8 @@ pub(crate) fn environment(cache: &Path, name: &str, requirements: &str) -> Resul
     cache::filled(&folder, &cache::sha256(requirements.as_bytes()), |partial| {
         let list = partial.join("requirements.txt");
         fs::write(&list, requirements)?;
-        step::run_quietly(Command::new("python3").args(["-m", "venv"]).arg(partial))?;
+        step::run_quietly(Command::new("python3").args(["-m", "venv"]).arg(partial))
+            .context("python3 -m venv does not work: install it with apt-get install python3-venv")?;
         // The folder is renamed when it is whole: what names it, scripts in bin, is not used.
         let mut pip = Command::new(partial.join(PYTHON));
         pip.args(["-m", "pip", "install", "--quiet", "--require-hashes", "--only-binary=:all:"]);

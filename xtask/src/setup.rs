@@ -36,9 +36,11 @@ pub(crate) struct Ready {
 pub(crate) enum Scope {
     /// Chromium, and the Pyodide of the demo.
     Demo,
+    /// And the JupyterLite that the addon's wheel is made with.
+    Package,
     /// Every browser and every Pyodide.
     Bench,
-    /// And what the tests' sites and the addon's wheel are made with.
+    /// And what the tests' sites are made with.
     Everything,
 }
 
@@ -48,7 +50,7 @@ pub(crate) fn run(scope: Scope) -> Result<Ready> {
     let toolchain = step("wasm toolchain: a Rust with wasm32-unknown-unknown", toolchain::install)?;
     let node_modules =
         step("npm: Node 26, binaryen, TypeScript, Pyodide's runtimes", || npm::install(&npm::TOOLS, &cache))?;
-    let browsers = if scope == Scope::Demo {
+    let browsers = if scope < Scope::Bench {
         step("browser: Chromium and its driver", || browser::install_chromium(&cache))?
     } else {
         step("browsers: Chromium, Firefox, WebKitGTK and their drivers", || browser::install(&cache))?
@@ -63,7 +65,7 @@ pub(crate) fn run(scope: Scope) -> Result<Ready> {
     );
     for wheels in &pins.wheels {
         let version = wheels.pyodide.clone();
-        if scope == Scope::Demo {
+        if scope < Scope::Bench {
             pyodide.extend(distribution::found(&cache, &version).map(|folder| (version, folder)));
             continue;
         }
@@ -74,7 +76,14 @@ pub(crate) fn run(scope: Scope) -> Result<Ready> {
             })?,
         );
     }
-    let extra = if scope == Scope::Everything { extra(&cache, &pins)? } else { Extra::found(&cache) };
+    let extra = match scope {
+        Scope::Demo | Scope::Bench => Extra::found(&cache),
+        Scope::Package => {
+            let jupyterlite = environments(&cache, &JUPYTERLITE[..1])?;
+            Extra { jupyterlite, ..Extra::found(&cache) }
+        }
+        Scope::Everything => extra(&cache, &pins)?,
+    };
     let node = npm::node(&node_modules)?;
     let Extra { site_modules, servers, jupyterlite, site_wheels } = extra;
     let places =
@@ -98,15 +107,20 @@ fn extra(cache: &Path, pins: &parts::Pins) -> Result<Extra> {
     step("nginx, Caddy: Debian's, unpacked", || apt::unpack(&["nginx", "nginx-common", "caddy"], &servers))?;
     let site_wheels =
         step("JupyterLite: wheels for its sites", || pip::download_pure(&pins.site_wheels, cache))?;
-    let jupyterlite = step("JupyterLite: 0.8 and 0.6", || {
-        JUPYTERLITE
+    let jupyterlite = environments(cache, &JUPYTERLITE)?;
+    Ok(Extra { site_modules, servers, jupyterlite, site_wheels })
+}
+
+fn environments(cache: &Path, wanted: &[(&str, &str)]) -> Result<BTreeMap<String, PathBuf>> {
+    let versions: Vec<_> = wanted.iter().map(|(version, _)| *version).collect();
+    step(&format!("JupyterLite: {}", versions.join(" and ")), || {
+        wanted
             .iter()
             .map(|(version, pins)| {
                 Ok(((*version).to_owned(), pip::environment(cache, &environment(version), pins)?))
             })
-            .collect::<Result<_>>()
-    })?;
-    Ok(Extra { site_modules, servers, jupyterlite, site_wheels })
+            .collect()
+    })
 }
 
 impl Extra {

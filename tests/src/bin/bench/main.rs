@@ -2,7 +2,6 @@
 //! in a fresh browser at the far end of a shaped line. And many of them, as a report.
 
 mod about;
-mod bundle;
 mod figures;
 mod limit;
 mod markdown;
@@ -21,12 +20,14 @@ use figures::{Figures, Run};
 use limit::Limit;
 use serde::Serialize;
 use thiserror::Error;
-use wheelfs_tests::{Engine, HarnessError, Parts, Site};
+use wheelfs_tests::{Engine, HarnessError, Parts, Site, bundle};
 
 #[derive(Parser)]
 enum Arguments {
     /// One comparison.
     Compare(Comparison),
+    /// The page over a line, until Ctrl-C.
+    Serve(Place),
     /// All of `tests/benchmarks.toml`, as BENCHMARKS.md.
     Report {
         #[arg(long)]
@@ -42,16 +43,24 @@ enum Arguments {
     },
 }
 
+/// What is at the far end of which line.
 #[derive(Args)]
-struct Comparison {
-    #[arg(long)]
-    app: String,
+struct Place {
+    /// What the page offers; `compare` runs the first.
+    #[arg(long, required = true, value_delimiter = ',')]
+    app: Vec<String>,
     #[arg(long)]
     pyodide: String,
     #[arg(long)]
     rtt: u64,
     #[arg(long)]
     down: u64,
+}
+
+#[derive(Args)]
+struct Comparison {
+    #[command(flatten)]
+    place: Place,
     #[arg(long, value_delimiter = ',', default_value = "eager,ranges")]
     strategies: Vec<String>,
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
@@ -60,9 +69,6 @@ struct Comparison {
     engine: Engine,
     #[arg(long)]
     json: Option<PathBuf>,
-    /// Serve the page over the same line until Ctrl-C instead of measuring.
-    #[arg(long)]
-    serve: bool,
 }
 
 /// The file that `--json` names. Figures are medians over the rounds.
@@ -103,8 +109,8 @@ enum BenchError {
 #[tokio::main]
 async fn main() -> ExitCode {
     let result = match Arguments::parse() {
-        Arguments::Compare(comparison) if comparison.serve => serve(&comparison).await,
         Arguments::Compare(comparison) => compare(&comparison).await,
+        Arguments::Serve(place) => serve(&place).await,
         Arguments::Report { quick, resume, only, out } => measure::report(quick, resume, &only, &out).await,
     };
     match result {
@@ -118,10 +124,12 @@ async fn main() -> ExitCode {
 
 async fn compare(arguments: &Comparison) -> Result<(), BenchError> {
     let parts = Parts::find()?;
-    let line = Line::new(arguments.rtt, arguments.down);
-    let site = Site::new(&parts, &arguments.pyodide)?.tls();
+    let Place { app, pyodide, rtt, down } = &arguments.place;
+    let app = &app[0];
+    let line = Line::new(*rtt, *down);
+    let site = Site::new(&parts, pyodide)?.tls();
     for strategy in &arguments.strategies {
-        bundle::prepare(&parts, &arguments.pyodide, &arguments.app, strategy)?;
+        bundle::prepare(&parts, pyodide, app, strategy)?;
     }
     let mut runs: BTreeMap<&str, Vec<Run>> = BTreeMap::new();
     let mut reference: Option<(&str, String)> = None;
@@ -129,8 +137,7 @@ async fn compare(arguments: &Comparison) -> Result<(), BenchError> {
         for strategy in &arguments.strategies {
             // What the processor alone needs.
             let line = if strategy == "memfs" { Line::new(0, 0) } else { line };
-            let page =
-                format!("/run.html?strategy={strategy}&app={}&pyodide={}", arguments.app, arguments.pyodide);
+            let page = format!("/run.html?strategy={strategy}&app={app}&pyodide={pyodide}");
             let run = run::run(&parts, arguments.engine, site.clone(), line, &page).await?;
             eprintln!("    round {round}, {strategy}: {:.1} s", run.page.total_ms / 1e3);
             let (first, wanted) = reference.get_or_insert_with(|| (strategy, run.page.output.clone()));
@@ -148,12 +155,12 @@ async fn compare(arguments: &Comparison) -> Result<(), BenchError> {
     let strategies: BTreeMap<_, _> =
         runs.iter().map(|(strategy, runs)| (*strategy, Figures::of(runs))).collect();
     let report = Compared {
-        app: &arguments.app,
-        pyodide: &arguments.pyodide,
-        rtt_ms: arguments.rtt,
-        down_mbps: arguments.down,
+        app,
+        pyodide,
+        rtt_ms: *rtt,
+        down_mbps: *down,
         rounds: arguments.rounds,
-        limit: Limit::of(&strategies, arguments.rtt, arguments.down),
+        limit: Limit::of(&strategies, *rtt, *down),
         strategies,
     };
     if let Some((_, output)) = reference {
@@ -172,9 +179,12 @@ async fn compare(arguments: &Comparison) -> Result<(), BenchError> {
 }
 
 /// Plain HTTP: a person's browser would stop at a certificate it does not know, and 127.0.0.1 is a secure context.
-async fn serve(arguments: &Comparison) -> Result<(), BenchError> {
-    let site = Site::new(&Parts::find()?, &arguments.pyodide)?;
-    let site = site.start(Line::new(arguments.rtt, arguments.down)).await?;
+async fn serve(Place { app, pyodide, rtt, down }: &Place) -> Result<(), BenchError> {
+    let parts = Parts::find()?;
+    for app in app {
+        bundle::offer(&parts, pyodide, app)?;
+    }
+    let site = Site::new(&parts, pyodide)?.start(Line::new(*rtt, *down)).await?;
     println!("{}", site.url("/"));
     tokio::signal::ctrl_c().await.map_err(HarnessError::from)?;
     Ok(())

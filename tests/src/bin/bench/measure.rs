@@ -3,12 +3,11 @@
 use std::{path::Path, time::Duration};
 
 use serde_json::Value;
-use wheelfs_tests::{Browser, HarnessError, LineSite, Parts, Site};
+use wheelfs_tests::{Browser, HarnessError, LineSite, Parts, Site, bundle};
 
 use crate::{
     BenchError,
     about::About,
-    bundle,
     plan::{Kind, Plan, Scenario},
     report::{FirstLine, Operation, Outcome, Report, Taken},
     run,

@@ -3,7 +3,7 @@
 use std::{
     fs,
     io::{Cursor, Write},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use prefetch_index::{
@@ -12,12 +12,28 @@ use prefetch_index::{
     pack::{Decoder, Step},
     zip::decode_member,
 };
-use wheelfs_tests::{HarnessError, Parts};
+use serde::Serialize;
 use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
 
+use crate::{HarnessError, Parts};
+
+/// What [`prepare`] makes for strategies that a visitor of the page may choose, each with the file that is written last.
+const OFFERED: [(&str, &str); 2] = [("bundle", "bundle.json"), ("memfs", "memfs.json")];
+
+/// Writes what the page needs to offer them all for `app`, unless it is there: set-up makes the folder anew when what it
+/// is made of has changed.
+pub fn offer(parts: &Parts, pyodide: &str, app: &str) -> Result<(), HarnessError> {
+    for (strategy, last) in OFFERED {
+        if !folder(pyodide, app).join(last).exists() {
+            prepare(parts, pyodide, app, strategy)?;
+        }
+    }
+    Ok(())
+}
+
 /// Writes what `strategy` needs and no other tool makes, beside the app's index.
-pub(crate) fn prepare(parts: &Parts, pyodide: &str, app: &str, strategy: &str) -> Result<(), HarnessError> {
-    let folder = Parts::root().join("target/site/index").join(pyodide).join(app);
+pub fn prepare(parts: &Parts, pyodide: &str, app: &str, strategy: &str) -> Result<(), HarnessError> {
+    let folder = folder(pyodide, app);
     let distribution = parts.pyodide(pyodide)?;
     match strategy {
         "bundle" => {
@@ -27,8 +43,8 @@ pub(crate) fn prepare(parts: &Parts, pyodide: &str, app: &str, strategy: &str) -
             let libraries: Vec<&str> =
                 files.iter().map(|(path, _)| path.as_str()).filter(|path| path.contains(".so")).collect();
             let list: Vec<String> = libraries.iter().map(|path| format!("/{path}")).collect();
-            fs::write(folder.join("bundle.json"), serde_json::to_vec(&list).map_err(std::io::Error::from)?)?;
-            write_zip(&folder.join("bundle.zip"), &files)
+            write_zip(&folder.join("bundle.zip"), &files)?;
+            write_json(&folder.join("bundle.json"), &list)
         }
         "memfs" => {
             let index = read_index(&folder.join("pack"))?;
@@ -37,12 +53,20 @@ pub(crate) fn prepare(parts: &Parts, pyodide: &str, app: &str, strategy: &str) -
             files.extend(bytecode(&index, &folder.join("pack"))?);
             let list: Vec<(String, usize)> =
                 files.iter().map(|(path, bytes)| (format!("/{path}"), bytes.len())).collect();
-            fs::write(folder.join("memfs.json"), serde_json::to_vec(&list).map_err(std::io::Error::from)?)?;
             let bytes: Vec<&[u8]> = files.iter().map(|(_, bytes)| bytes.as_slice()).collect();
-            Ok(fs::write(folder.join("memfs.bin"), bytes.concat())?)
+            fs::write(folder.join("memfs.bin"), bytes.concat())?;
+            write_json(&folder.join("memfs.json"), &list)
         }
         _ => Ok(()),
     }
+}
+
+fn folder(pyodide: &str, app: &str) -> PathBuf {
+    Parts::root().join("target/site/index").join(pyodide).join(app)
+}
+
+fn write_json(file: &Path, value: &impl Serialize) -> Result<(), HarnessError> {
+    Ok(fs::write(file, serde_json::to_vec(value).map_err(std::io::Error::from)?)?)
 }
 
 fn read_index(folder: &Path) -> Result<Index, HarnessError> {
