@@ -6,6 +6,8 @@
  *   how its read or the mount failed. `logged`: what the console was told meanwhile.
  */
 
+import { listen } from "./console.mjs";
+
 const PROGRAM = `
 import hashlib, sysconfig
 
@@ -25,12 +27,11 @@ def read(name):
  * @returns {Promise<Outcome[]>}
  */
 export async function fallback(pyodide, cases, how) {
-  /** @type {string[]} */ let logged = [];
-  for (const level of /** @type {const} */ (["warn", "error"])) console[level] = (...words) => void logged.push(words.join(" "));
+  const told = listen();
   pyodide.runPython(PROGRAM);
   /** @type {Outcome[]} */ const outcomes = [];
   for (const { name, url } of cases) {
-    logged = [];
+    told.length = 0;
     const call = `read("${name}")`;
     let result;
     try {
@@ -39,7 +40,7 @@ export async function fallback(pyodide, cases, how) {
     } catch (/** @type {any} */ error) {
       result = `${error.name} ${error.code}`;
     }
-    outcomes.push({ name, result, logged });
+    outcomes.push({ name, result, logged: told.slice() });
   }
   return outcomes;
 }

@@ -1,7 +1,8 @@
 /**
- * One run of a program of `tests/apps`, on a page's main thread or in a worker.
+ * One run of a program of `tests/apps`, or of several at once, on a page's main thread or in a worker.
  *
- * Query: `app=NAME`, `packages=A,B` for `loadPackage`, `index=URL`, `entry=NAME` of it, `base=URL` of the wheels, `blocking` to run it by
+ * Query: `app=NAME` for each, `packages=A,B` for `loadPackage`, `imports` for `loadPackagesFromImports`, `prefetch` to
+ * wait for all of the index, `index=URL`, `entry=NAME` of it, `base=URL` of the wheels, `blocking` to run it by
  * `runPython`, where no read can suspend, `nojspi` to take JSPI away from an engine that has it.
  *
  * Or `fallback=JSON` of { index, base, how, cases }: what `fallback.mjs` says of these.
@@ -10,6 +11,7 @@
  *             loaded: Record<string, string>, warnings: string[] }} Run
  */
 
+import { listen } from "./console.mjs";
 import { fallback } from "./fallback.mjs";
 
 /** @returns {Promise<Run | import("./fallback.mjs").Outcome[]>} */
@@ -18,14 +20,7 @@ export async function run(/** @type {URLSearchParams} */ query) {
     Reflect.deleteProperty(WebAssembly, "Suspending");
     Reflect.deleteProperty(WebAssembly, "promising");
   }
-  /** @type {string[]} */ const warnings = [];
-  for (const level of /** @type {const} */ (["warn", "error"])) {
-    const original = console[level];
-    console[level] = (...words) => {
-      warnings.push(words.join(" "));
-      original.apply(console, words);
-    };
-  }
+  const warnings = listen();
   const { loadPyodide } = await import(/** @type {string} */ ("/wheelfs/index.js"));
   if (query.has("fallback")) {
     const { index, base: baseUrl, how, cases } = JSON.parse(query.get("fallback") ?? "");
@@ -44,10 +39,15 @@ export async function run(/** @type {URLSearchParams} */ query) {
     ...(index && { wheelfs: { index, entry } }),
   });
   const packages = (query.get("packages") ?? "").split(",").filter(Boolean);
-  if (packages.length) await pyodide.loadPackage(packages, { messageCallback: () => {} });
-  const source = await (await fetch(new URL(`apps/${query.get("app")}.py`, import.meta.url))).text();
-  if (query.has("blocking")) pyodide.runPython(source);
-  else await pyodide.runPythonAsync(source);
+  const quiet = { messageCallback: () => {} };
+  if (packages.length) await pyodide.loadPackage(packages, quiet);
+  const sources = await Promise.all(
+    query.getAll("app").map(async (app) => (await fetch(new URL(`apps/${app}.py`, import.meta.url))).text()),
+  );
+  if (query.has("imports")) await pyodide.loadPackagesFromImports(sources.join("\n"), quiet);
+  if (query.has("prefetch")) await pyodide.wheelfs.prefetch();
+  if (query.has("blocking")) sources.forEach((source) => pyodide.runPython(source));
+  else await Promise.all(sources.map((source) => pyodide.runPythonAsync(source)));
   return {
     output: lines.join("\n"),
     stats: pyodide.wheelfs.stats(),

@@ -27,6 +27,16 @@ struct Lazy {
     #[serde(default)]
     trace: String,
     error: Option<HashMap<String, String>>,
+    #[serde(default)]
+    warnings: Vec<String>,
+}
+
+impl Lazy {
+    /// Checks that one warning was all that was said: which file, and what is wrong with it.
+    fn assert_warned(&self, url: &str, says: &str) {
+        let [warning] = self.warnings.as_slice() else { panic!("{says}: {:?}", self.warnings) };
+        assert!(warning.contains(url) && warning.contains(says), "{url}: {says}: {warning:?}");
+    }
 }
 
 #[derive(Deserialize)]
@@ -248,32 +258,45 @@ async fn every_module_of_the_standard_library_still_imports() -> Result<(), Harn
 async fn a_pack_that_cannot_be_used_leaves_the_wheels() -> Result<(), HarnessError> {
     let app = "tests/apps/tiny.py";
     type Spoil = fn(&mut Vec<u8>);
-    let cases: [(&str, Spoil); 4] = [
-        ("of another build", |bytes| bytes[12] ^= 1),
-        ("damaged", |bytes| {
-            let middle = bytes.len() / 2;
-            bytes[middle] ^= 0x10;
-        }),
-        ("cut short", |bytes| bytes.truncate(bytes.len() / 2)),
-        ("something else", |bytes| *bytes = b"<!doctype html><title>Not found</title>".to_vec()),
+    /// What the warning says, and what was done to the pack.
+    const CASES: [(&str, Option<Spoil>); 6] = [
+        ("made for the index 2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a", Some(|bytes| *bytes = of_another_build())),
+        ("of the header", Some(|bytes| bytes[12] ^= 1)),
+        (
+            "damaged after",
+            Some(|bytes| {
+                let middle = bytes.len() / 2;
+                bytes[middle] ^= 0x10;
+            }),
+        ),
+        ("the file ends after", Some(|bytes| bytes.truncate(bytes.len() / 2))),
+        ("not a wheelfs pack", Some(|bytes| *bytes = b"<!doctype html><title>Not found</title>".to_vec())),
+        ("the server answered 404", None),
     ];
     let packs = Packs::build("0.27.7", "spoilt", &[app], &[])?;
     let good = fs::read(packs.folder.join("tiny.pack"))?;
-    for (what, spoil) in cases {
-        fs::write(packs.folder.join("tiny.pack"), &good)?;
-        packs.edit("tiny.pack", spoil)?;
+    for (says, spoil) in CASES {
+        match spoil {
+            Some(spoil) => {
+                fs::write(packs.folder.join("tiny.pack"), &good)?;
+                packs.edit("tiny.pack", spoil)?;
+            }
+            None => fs::remove_file(packs.folder.join("tiny.pack"))?,
+        }
         let site = packs.site().await?;
         let lazy = packs.lazy(&site, None, app).await?;
-        assert_eq!((lazy.error, lazy.output.as_str()), (None, "1.16.0"), "{what}");
+        assert_eq!((&lazy.error, lazy.output.as_str()), (&None, "1.16.0"), "{says}");
+        lazy.assert_warned(&site.url("/packs/tiny.pack"), says);
         let (wheels, packed) = requests(&site);
-        assert!(!wheels.is_empty() && !packed.is_empty(), "{what}: {wheels:?} {packed:?}");
+        assert!(!wheels.is_empty() && !packed.is_empty(), "{says}: {wheels:?} {packed:?}");
     }
-    fs::remove_file(packs.folder.join("tiny.pack"))?;
-    let site = packs.site().await?;
-    let lazy = packs.lazy(&site, None, app).await?;
-    assert_eq!((lazy.error, lazy.output.as_str()), (None, "1.16.0"));
-    assert!(!requests(&site).0.is_empty());
     Ok(())
+}
+
+/// A good pack, but of no index here.
+fn of_another_build() -> Vec<u8> {
+    let member = Packed { kind: Kind::Plain, bytes: b"__version__ = 'another'\n" };
+    pack::encode([b'*'; 16], &[member], Effort::Quick, &mut |_| ()).unwrap_or_default()
 }
 
 /// What is needed of Pyodide's own archive is read instead, before Python starts.
@@ -297,10 +320,13 @@ async fn a_standard_library_that_cannot_be_used_leaves_pyodides_own() -> Result<
         }
         let site = packs.site().await?;
         let lazy = packs.lazy(&site, None, app).await?;
-        assert_eq!((lazy.error, lazy.output.as_str()), (None, "1.16.0"), "{what}");
+        assert_eq!((&lazy.error, lazy.output.as_str()), (&None, "1.16.0"), "{what}");
         assert_eq!(lazy.stats["blockingRequests"], 0.0, "{what}");
         if used {
             whole = lazy.stats["requests"];
+            assert_eq!(lazy.warnings, [""; 0], "{what}");
+        } else {
+            lazy.assert_warned(&site.url(&format!("/packs/{STDLIB}")), "the wheels are read instead");
         }
         assert_eq!(lazy.stats["requests"] == whole, used, "{what}: {:?}", lazy.stats);
     }
