@@ -51,11 +51,17 @@ impl Setting {
     }
 
     /// `options`: those of `loadPyodide`, and `packages` for `loadPackage` after it.
-    async fn lazy(&self, mut options: Value, app: &str) -> Result<Lazy, HarnessError> {
+    async fn lazy(&self, options: Value, app: &str) -> Result<Lazy, HarnessError> {
+        self.at_once(options, &[app]).await
+    }
+
+    /// Several programs, each by a `runPythonAsync` of its own.
+    async fn at_once(&self, mut options: Value, apps: &[&str]) -> Result<Lazy, HarnessError> {
         options["package"] = json!(self.parts.package()?);
         options["indexURL"] = json!(self.distribution()?);
-        let app = Parts::root().join(app);
-        self.node.run("node/lazy.mjs", &[options.to_string().as_ref(), app.as_os_str()]).await
+        let apps = apps.iter().map(|app| Parts::root().join(app).into_os_string());
+        let arguments: Vec<_> = std::iter::once(options.to_string().into()).chain(apps).collect();
+        self.node.run("node/lazy.mjs", &arguments).await
     }
 
     /// The index of `app`, recorded and built as a user does.
@@ -192,10 +198,49 @@ async fn tasks_import_at_once_on_314() -> Result<(), HarnessError> {
 }
 
 #[tokio::test]
+async fn programs_run_at_once() -> Result<(), HarnessError> {
+    let tasks = "['-cos(x)', '-cos(x)', '-cos(x)', 'pydantic']";
+    for (version, packages, apps, prints) in [
+        ("0.27.7", json!(["pandas"]), ["frame", "dates", "tiny"], ["1.16.0", "2026-04-05", "231"]),
+        (
+            "314.0.7",
+            json!(["sympy", "pydantic", "six"]),
+            ["integral", "tasks_314", "tiny"],
+            ["-cos(x)", "1.17.0", tasks],
+        ),
+    ] {
+        let apps = apps.map(|app| format!("tests/apps/{app}.py"));
+        let options = json!({ "packages": packages });
+        let lazy = Setting::new(version)?.at_once(options, &apps.each_ref().map(String::as_str)).await?;
+        let mut lines: Vec<_> = lazy.output.lines().collect();
+        lines.sort_unstable();
+        assert_eq!((lazy.error, lines.as_slice()), (None, prints.as_slice()), "{version}");
+        assert_eq!(lazy.stats["blockingRequests"], 0.0, "{version}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_timer_and_an_event_handler_read() -> Result<(), HarnessError> {
+    for version in ["0.27.7", "314.0.7"] {
+        let setting = Setting::new(version)?;
+        let lazy = setting.lazy(json!({ "packages": ["pygments"] }), "tests/apps/callback.py").await?;
+        assert_eq!(lazy.error, None, "{version}");
+        assert_eq!(lazy.output, "{'pygments/util.py': True, 'pygments/style.py': True}", "{version}");
+        assert_eq!(lazy.stats["blockingRequests"], 2.0, "{version}: {:?}", lazy.stats);
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn site_packages_stays_writable() -> Result<(), HarnessError> {
-    let setting = Setting::new("0.27.7")?;
-    let lazy = setting.lazy(json!({ "packages": ["python-dateutil"] }), "tests/apps/overlay.py").await?;
-    assert_eq!((lazy.error, lazy.output.as_str()), (None, "True"));
+    // The folder of 314 has none, and any Python runs it.
+    let dateutil = Parts::find()?.pyodide("0.27.7")?.join("python_dateutil-2.9.0.post0-py2.py3-none-any.whl");
+    for version in ["0.27.7", "314.0.7"] {
+        let options = json!({ "packages": ["six"], "mount": [dateutil] });
+        let lazy = Setting::new(version)?.lazy(options, "tests/apps/overlay.py").await?;
+        assert_eq!((lazy.error, lazy.output.as_str()), (None, "True"), "{version}");
+    }
     Ok(())
 }
 
