@@ -126,7 +126,9 @@ impl Wheels {
             let members = members.map(|(file, content)| (format!("{}/{file}", case.name), content));
             wheelfs_tests::wheel(&folder.join(file_name(case.name)), &members, CompressionMethod::Deflated)?;
         }
-        let names: Vec<_> = cases.iter().map(|case| file_name(case.name)).collect();
+        let mut names: Vec<_> = cases.iter().map(|case| file_name(case.name)).collect();
+        // A case may be followed by another read of its wheel.
+        names.dedup();
         wheelfs_tests::index(&folder, &names)?;
         let hash = Sha256::digest(&data).iter().map(|byte| format!("{byte:02x}")).collect();
         Ok(Wheels { parts: Parts::find()?, folder, hash })
@@ -207,39 +209,59 @@ impl Wheels {
     }
 }
 
-async fn in_node(how: &str) -> Result<(), HarnessError> {
-    let cases = table();
-    let wheels = Wheels::new(how, &cases)?;
-    let site = wheels.serve(&cases).await?;
-    let outcomes = wheels.in_node(&site, &cases, how).await?;
-    wheels.check(how, None, &cases, &outcomes, &site.server.log().take());
-    Ok(())
+/// Checks the cases, and returns what was asked for meanwhile.
+async fn in_node(how: &str, cases: &[Case]) -> Result<Vec<Entry>, HarnessError> {
+    let wheels = Wheels::new(&format!("{how}-{}", cases[0].name), cases)?;
+    let site = wheels.serve(cases).await?;
+    let outcomes = wheels.in_node(&site, cases, how).await?;
+    let requests = site.server.log().take();
+    wheels.check(how, None, cases, &outcomes, &requests);
+    Ok(requests)
 }
 
 #[tokio::test]
 async fn mounted_from_the_central_directory() -> Result<(), HarnessError> {
-    in_node("mount").await
+    in_node("mount", &table()).await.map(drop)
 }
 
 #[tokio::test]
 async fn known_from_an_index() -> Result<(), HarnessError> {
-    in_node("index").await
+    in_node("index", &table()).await.map(drop)
 }
 
 #[tokio::test]
 async fn where_nothing_can_suspend() -> Result<(), HarnessError> {
-    in_node("blocking").await
+    in_node("blocking", &table()).await.map(drop)
+}
+
+/// What a server refuses is not asked for again by itself, and the failure is forgotten once Python knows: the same read
+/// succeeds when the server does.
+#[tokio::test]
+async fn the_next_read_tries_again() -> Result<(), HarnessError> {
+    let refused = [("not_found_once", 404), ("forbidden_once", 403)];
+    let twice = |(name, status)| {
+        let again = Case { name, faults: Vec::new(), ends: Ends::Quietly };
+        [case(name, Fault::Status(status), 1, Ends::Failing("status")), again]
+    };
+    let reads: Vec<Case> = refused.into_iter().flat_map(twice).collect();
+    // To mount a wheel takes its length and its directory.
+    for (how, needed) in [("mount", 3), ("index", 1), ("blocking", 1)] {
+        let requests = in_node(how, &reads).await?;
+        for (name, status) in refused {
+            let of_case = requests.iter().filter(|entry| entry.path == format!("/{}", file_name(name)));
+            let statuses: Vec<_> = of_case.map(|entry| entry.status).collect();
+            assert_eq!(statuses, [vec![status], vec![206; needed]].concat(), "{how} {name}");
+        }
+    }
+    Ok(())
+}
+
+fn stall() -> [Case; 1] {
+    [case("stall", Fault::Stall { after: 5000 }, 1, Ends::Quietly)]
 }
 
 /// A connection that falls silent is given up after 20 s and the rest asked for again.
-#[tokio::test]
-async fn a_stall() -> Result<(), HarnessError> {
-    let cases = [case("stall", Fault::Stall { after: 5000 }, 1, Ends::Quietly)];
-    let wheels = Wheels::new("stall", &cases)?;
-    let site = wheels.serve(&cases).await?;
-    let outcomes = wheels.in_node(&site, &cases, "index").await?;
-    let requests = site.server.log().take();
-    wheels.check("index", None, &cases, &outcomes, &requests);
+fn assert_resumed(requests: Vec<Entry>) {
     let mut ranges: Vec<_> = requests.into_iter().filter_map(|entry| entry.range).collect();
     ranges.sort_by_key(|range| range.start);
     assert_eq!(
@@ -247,15 +269,30 @@ async fn a_stall() -> Result<(), HarnessError> {
         5000,
         "{ranges:?}: not from the first byte that had not come"
     );
+}
+
+#[tokio::test]
+async fn a_stall() -> Result<(), HarnessError> {
+    assert_resumed(in_node("index", &stall()).await?);
     Ok(())
 }
 
-/// The same table in a page, on its main thread and in a worker; the wheels are another origin's, which exposes no header
-/// and refuses every preflight.
-async fn in_browser(engine: Engine, query: &str, how: &str) -> Result<(), HarnessError> {
-    let cases = table();
-    let wheels = Wheels::new(&format!("{engine:?}{query}{how}"), &cases)?;
-    let elsewhere = wheels.serve(&cases).await?;
+#[tokio::test]
+async fn a_stall_in_a_page() -> Result<(), HarnessError> {
+    assert_resumed(in_browser(Engine::Chromium, "", "index", &stall()).await?);
+    Ok(())
+}
+
+/// The same in a page, on its main thread and in a worker; the wheels are another origin's, which exposes no header and
+/// refuses every preflight.
+async fn in_browser(
+    engine: Engine,
+    query: &str,
+    how: &str,
+    cases: &[Case],
+) -> Result<Vec<Entry>, HarnessError> {
+    let wheels = Wheels::new(&format!("{engine:?}{query}{how}-{}", cases[0].name), cases)?;
+    let elsewhere = wheels.serve(cases).await?;
     let site = Site::new(&wheels.parts, "0.27.7")?
         .mount("/tests", &Parts::root().join("tests/page"))
         .start(Line::new(0, 0))
@@ -263,12 +300,13 @@ async fn in_browser(engine: Engine, query: &str, how: &str) -> Result<(), Harnes
     let browser = Browser::of(&wheels.parts, engine).await?;
     let options = json!({
         "index": elsewhere.url("/wheelfs.idx"), "base": elsewhere.url("/"), "how": how,
-        "cases": wheels.cases(&elsewhere, &cases),
+        "cases": wheels.cases(&elsewhere, cases),
     });
     let url = format!("/tests/lazy.html?fallback={}{query}{}", escaped(&options.to_string()), engine.query());
     let outcomes: Vec<Outcome> = browser.result(&site.url(&url)).await?;
-    wheels.check(how, Some(engine), &cases, &outcomes, &elsewhere.server.log().take());
-    Ok(())
+    let requests = elsewhere.server.log().take();
+    wheels.check(how, Some(engine), cases, &outcomes, &requests);
+    Ok(requests)
 }
 
 /// For a query (RFC 3986, 2.1).
@@ -288,22 +326,22 @@ fn escaped(text: &str) -> String {
 
 #[tokio::test]
 async fn in_a_page_of_another_origin() -> Result<(), HarnessError> {
-    in_browser(Engine::Chromium, "", "index").await
+    in_browser(Engine::Chromium, "", "index", &table()).await.map(drop)
 }
 
 #[tokio::test]
 async fn mounted_in_a_page_of_another_origin() -> Result<(), HarnessError> {
-    in_browser(Engine::Chromium, "", "mount").await
+    in_browser(Engine::Chromium, "", "mount", &table()).await.map(drop)
 }
 
 #[tokio::test]
 async fn in_a_page_without_suspending() -> Result<(), HarnessError> {
-    in_browser(Engine::Chromium, "", "blocking").await
+    in_browser(Engine::Chromium, "", "blocking", &table()).await.map(drop)
 }
 
 #[tokio::test]
 async fn in_a_worker_without_suspending() -> Result<(), HarnessError> {
-    in_browser(Engine::WebKit, "&worker", "blocking").await
+    in_browser(Engine::WebKit, "&worker", "blocking", &table()).await.map(drop)
 }
 
 /// A window reads synchronous answers as text, where a byte order mark is not text.
