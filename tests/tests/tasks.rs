@@ -137,13 +137,12 @@ async fn cancelled_and_failing_while_suspended_on_314() -> Result<(), HarnessErr
 }
 
 /// An interrupt while suspended; files read, written, unpacked and installed from JavaScript beside lazy ones.
-#[tokio::test]
-async fn javascript_beside_a_lazy_program() -> Result<(), HarnessError> {
+async fn javascript_beside(version: &str) -> Result<(), HarnessError> {
     let parts = Parts::find()?;
     let wheel = |name: &'static str| {
         (name, ["data.bin", "other.bin"].map(|file| (format!("{name}/{file}"), vec![b'x'; 1000])).to_vec())
     };
-    let folder = wheels("interplay", &[wheel("slow"), wheel("quick")])?;
+    let folder = wheels(&format!("interplay-{version}"), &[wheel("slow"), wheel("quick")])?;
     let member = |name: &str, content: &str| (name.to_owned(), content.as_bytes().to_vec());
     let plain = [
         member("plain.py", "NAME = 'plain'\n"),
@@ -154,13 +153,17 @@ async fn javascript_beside_a_lazy_program() -> Result<(), HarnessError> {
     wheelfs_tests::wheel(&folder.join("plain-1.0-py3-none-any.whl"), &plain, CompressionMethod::Deflated)?;
     let archive = [member("quick/unpacked.txt", "unpacked"), member("quick/data.bin", "replaced")];
     wheelfs_tests::wheel(&folder.join("archive.zip"), &archive, CompressionMethod::Deflated)?;
-    for wheel in ["micropip-0.9.0-py3-none-any.whl", "packaging-24.2-py3-none-any.whl"] {
-        fs::copy(parts.pyodide("0.27.7")?.join(wheel), folder.join(wheel))?;
+    for file in fs::read_dir(parts.pyodide(version)?)? {
+        let file = file?;
+        let name = file.file_name();
+        if ["micropip-", "packaging-"].iter().any(|package| name.to_string_lossy().starts_with(package)) {
+            fs::copy(file.path(), folder.join(name))?;
+        }
     }
     let site = Site::of(&[("/", &folder)]).start(Line::new(0, 0)).await?;
     site.server.inject("/slow-1.0-py3-none-any.whl", Fault::Delay(Duration::from_millis(500)), 1);
     let options = json!({
-        "package": parts.package()?, "indexURL": parts.pyodide("0.27.7")?,
+        "package": parts.package()?, "indexURL": parts.pyodide(version)?,
         "wheelfs": { "index": site.url("/wheelfs.idx"), "baseUrl": site.url("/") },
         "zip": site.url("/archive.zip"), "wheel": site.url("/plain-1.0-py3-none-any.whl"),
     });
@@ -171,4 +174,14 @@ async fn javascript_beside_a_lazy_program() -> Result<(), HarnessError> {
     });
     assert_eq!(seen, expected);
     Ok(())
+}
+
+#[tokio::test]
+async fn javascript_beside_a_lazy_program() -> Result<(), HarnessError> {
+    javascript_beside("0.27.7").await
+}
+
+#[tokio::test]
+async fn javascript_beside_a_lazy_program_on_314() -> Result<(), HarnessError> {
+    javascript_beside("314.0.7").await
 }
