@@ -158,7 +158,12 @@ export class Backend {
       if (lazy.removed.has(name)) continue;
       if (Object.hasOwn(folder.contents, name)) {
         const present = folder.contents[name];
-        if (length < 0 && this.#FS.isDir(present.mode) && !present.wheelfs) this.#makeLazyFolder(present, ino);
+        if (length < 0) {
+          if (this.#FS.isDir(present.mode) && !present.wheelfs) this.#makeLazyFolder(present, ino);
+        } else if (present.wheelfs?.ino === ino) {
+          // Another archive's file of this name may have taken its place.
+          describe(present, length, modified);
+        }
         continue;
       }
       const node = this.#MEMFS.createNode(folder, name, length < 0 ? FOLDER : executable ? EXECUTABLE : FILE, 0);
@@ -166,11 +171,9 @@ export class Backend {
         this.#makeLazyFolder(node, ino);
       } else {
         node.wheelfs = { ino };
-        node.usedBytes = length;
         node.node_ops = this.fileOps;
         node.stream_ops = this.streamOps;
-        // Emscripten had one time per node until 4.0, three since.
-        node.timestamp = node.atime = node.mtime = node.ctime = modified * 1000;
+        describe(node, length, modified);
       }
     }
     // Showing what was always there is no change; importlib would read the folder again if its time moved.
@@ -205,7 +208,10 @@ export class Backend {
   /** The bytes of a lazy file; without returning to the event loop if they are not here. */
   #bytes(/** @type {any} */ node) {
     const { ino } = node.wheelfs;
-    return this.#filesystem.bytes(ino) ?? this.#block(() => this.#filesystem.bytesBlocking(ino));
+    const bytes = this.#filesystem.bytes(ino);
+    if (bytes) return bytes;
+    this.#throwFailure(ino);
+    return this.#block(() => this.#filesystem.bytesBlocking(ino));
   }
 
   /** Whether the bytes could be had without the whole file; then they are in `target`. */
@@ -230,6 +236,12 @@ export class Backend {
     } finally {
       if (python) python.PyGILState_Release(state);
     }
+  }
+
+  /** If a wait for the file has just failed, nobody asks for it again at once. */
+  #throwFailure(/** @type {number} */ ino) {
+    const failure = this.#filesystem.failure(ino);
+    if (failure) throw this.#ioError(failure);
   }
 
   /** `OSError(EIO)` for Python; what exactly failed goes to the console, and into messages made of the error. */
@@ -294,6 +306,10 @@ export class Backend {
   #fileOps(/** @type {any} */ memfs) {
     return {
       ...memfs,
+      getattr: (/** @type {any} */ node) => {
+        if (node.wheelfs) this.#fill(node.parent);
+        return memfs.getattr(node);
+      },
       setattr: (/** @type {any} */ node, /** @type {any} */ attributes) => {
         if (attributes.size !== undefined && node.wheelfs) {
           this.#materialise(node, attributes.size === 0 ? new Uint8Array(0) : this.#bytes(node));
@@ -315,10 +331,16 @@ export class Backend {
         // What is here is asked for once, not with every read.
         const found = this.#found;
         this.#found = undefined;
+        if (lazy) this.#fill(stream.node.parent);
         if (!lazy || (stream.bytes = found && found.node === stream.node ? found.bytes : this.#filesystem.bytes(lazy.ino))) return;
-        if (this.#filesystem.isLost(lazy.ino)) throw new this.#FS.ErrnoError(ENOENT);
-        const failure = this.#filesystem.failure(lazy.ino);
-        if (failure) throw this.#ioError(failure);
+        try {
+          if (this.#filesystem.isLost(lazy.ino)) throw new this.#FS.ErrnoError(ENOENT);
+          this.#throwFailure(lazy.ino);
+        } catch (error) {
+          // Emscripten, which has given the stream its number, would keep it.
+          this.#FS.closeStream(stream.fd);
+          throw error;
+        }
       },
       read: (
         /** @type {any} */ stream, /** @type {Int8Array} */ buffer, /** @type {number} */ offset,
@@ -364,4 +386,11 @@ export class Backend {
       },
     };
   }
+}
+
+/** Gives a lazy file its length, and its time in seconds. */
+function describe(/** @type {any} */ node, /** @type {number} */ length, /** @type {number} */ modified) {
+  node.usedBytes = length;
+  // Emscripten had one time per node until 4.0, three since.
+  node.timestamp = node.atime = node.mtime = node.ctime = modified * 1000;
 }

@@ -30,11 +30,16 @@ export class Bridge {
   /** Set once Python runs: nothing waits during boot. */
   live = false;
   #version;
+  #refuse;
   /** @type {Libraries | undefined} */ #libraries;
 
-  /** @param {string} version Pyodide's, for messages. */
-  constructor(version) {
+  /**
+   * @param {string} version Pyodide's, for messages.
+   * @param {(error: unknown) => void} refuse Told why there will be no interpreter.
+   */
+  constructor(version, refuse) {
     this.#version = version;
+    this.#refuse = refuse;
     // Python 3.12 and 3.13, of Pyodide 0.x, do not look at frames when they collect.
     this.collector = version.startsWith("0.") ? undefined : new Collector();
   }
@@ -47,13 +52,37 @@ export class Bridge {
     const instantiate = settings.instantiateWasm;
     settings.instantiateWasm = (/** @type {any} */ imports, /** @type {any} */ done) => {
       const connect = canSuspend ? this.#interpose(imports) : this.#interposeLibraries(imports);
+      this.#watch(imports);
       return instantiate(imports, (/** @type {WebAssembly.Instance} */ instance, /** @type {any} */ module) => {
-        this.interpreter = instance.exports;
-        connect(instance.exports);
-        done(instance, module);
+        try {
+          this.interpreter = instance.exports;
+          connect(instance.exports);
+          done(instance, module);
+        } catch (error) {
+          this.#refuse(error);
+        }
       });
     };
     return settings;
+  }
+
+  /** Pyodide warns of a runtime that cannot be had, and waits for ever: the call with its imports says when that is. */
+  #watch(/** @type {any} */ imports) {
+    /** @type {any} */ const engine = WebAssembly;
+    for (const name of ["instantiateStreaming", "instantiate"]) {
+      const original = engine[name];
+      engine[name] = (/** @type {any[]} */ ...given) => {
+        const outcome = original.apply(engine, given);
+        if (given[1] === imports) {
+          engine[name] = original;
+          outcome.catch((/** @type {any} */ error) => {
+            const what = `Pyodide ${this.#version}: its runtime (pyodide.asm.wasm) did not come whole`;
+            this.#refuse(new WheelfsError(`${what}: ${error.message}: reload`, "pyodide", "pyodide.asm.wasm"));
+          });
+        }
+        return outcome;
+      };
+    }
   }
 
   /** Replaces the imports; the function returned is to be given the exports. */

@@ -81,7 +81,9 @@ export async function loadPyodide(options = {}) {
   for (const promise of [real, filesystem, boots]) promise?.catch(() => {});
 
   const { loadPyodide: original, version } = await real;
-  const bridge = new Bridge(version);
+  let refuse = (/** @type {unknown} */ _) => {};
+  const refused = new Promise((_, reject) => (refuse = reject));
+  const bridge = new Bridge(version, (error) => refuse(error));
   /** @type {Backend | undefined} */ let backend;
   const mount = async (/** @type {any} */ FS, /** @type {{sitePackages: string}} */ info) => {
     line.open();
@@ -108,8 +110,6 @@ export async function loadPyodide(options = {}) {
     await fsInit?.(FS, info);
     await booted;
   };
-  let refuse = (/** @type {unknown} */ _) => {};
-  const refused = new Promise((_, reject) => (refuse = reject));
   const booting = original({
     ...rest,
     ...interceptor(version, bridge, indexURL),
@@ -253,7 +253,10 @@ function runtimeGate(/** @type {string[]} */ urls) {
 /** The wasm module, once per page. */
 function loadModule(/** @type {any} */ host) {
   const url = new URL("./wheelfs_bg.wasm", import.meta.url);
-  return (ready ??= (async () => init({ module_or_path: host ? await readWhole(url.href, host) : url }))());
+  ready ??= (async () => init({ module_or_path: host ? await readWhole(url.href, host) : url }))();
+  // The next call tries again.
+  ready.catch(() => (ready = undefined));
+  return ready;
 }
 
 /** All bytes of a small file. */
@@ -295,7 +298,8 @@ function interceptor(/** @type {string} */ version, /** @type {Bridge} */ bridge
   if (!scope._createPyodideModule?.[BRIDGE]) {
     let { _createPyodideModule: create } = scope;
     const script = create ? undefined : import(/* webpackIgnore: true */ /* @vite-ignore */ `${indexURL}pyodide.asm.js`);
-    script?.catch(() => {});
+    // The next call tries again.
+    script?.catch(() => delete scope._createPyodideModule);
     const hooked = async (/** @type {any} */ settings) => {
       await Promise.all([script, ready]);
       return create(settings.API.config[BRIDGE]?.hook(settings) ?? settings);

@@ -15,6 +15,7 @@ export class Libraries {
   #module;
   #backend;
   /** @type {Set<string>} */ #loaded = new Set();
+  /** Those that are being linked. @type {Set<string>} */ #linking = new Set();
 
   /**
    * @param {any} module Emscripten's.
@@ -37,7 +38,10 @@ export class Libraries {
   /** Compiles and links the library and all it needs, needed ones first. Never rejects. */
   load(/** @type {number} */ handle) {
     const path = this.#path(handle);
-    return this.#load(path).catch((error) => this.#explain(path, error));
+    return this.#load(path).catch((error) => {
+      this.#forget(path);
+      this.#explain(path, error);
+    });
   }
 
   /** Compiles and links these libraries, whose bytes are here, before Python asks. What fails is left to its `dlopen`. */
@@ -64,6 +68,7 @@ export class Libraries {
   async #fetch(/** @type {string} */ path, /** @type {Set<string>} */ seen) {
     if (seen.has(path)) return;
     seen.add(path);
+    this.#forget(path);
     const node = this.#backend.find(path);
     await this.#backend.missing(node);
     await Promise.all(this.#backend.needed(node).map((needed) => this.#fetch(needed, seen)));
@@ -72,8 +77,29 @@ export class Libraries {
   async #load(/** @type {string} */ path) {
     for (const library of this.#closure(path, false)) {
       if (this.#loaded.has(library)) continue;
-      await this.#module.API.loadDynlib(library);
+      this.#backend.makeResident(this.#backend.find(library));
+      this.#linking.add(library);
+      try {
+        await this.#module.API.loadDynlib(library);
+      } finally {
+        this.#linking.delete(library);
+      }
       this.#loaded.add(library);
+    }
+  }
+
+  /**
+   * Emscripten notes a library before it has it, and takes that note for the library from then on, also if it never came:
+   * Python would say that the module has no PyInit function. A note of what failed goes, so that the next import tries again.
+   */
+  #forget(/** @type {string} */ path) {
+    if (this.#loaded.has(path) || this.#linking.has(path)) return;
+    const { LDSO } = this.#module;
+    const note = LDSO.loadedLibsByName[path];
+    if (note?.exports !== "loading") return;
+    delete LDSO.loadedLibsByName[path];
+    for (const [handle, noted] of Object.entries(LDSO.loadedLibsByHandle)) {
+      if (noted === note) delete LDSO.loadedLibsByHandle[handle];
     }
   }
 
@@ -95,6 +121,7 @@ export class Libraries {
 
   #linkBlocking(/** @type {string} */ path) {
     if (this.#loaded.has(path)) return;
+    this.#forget(path);
     const { FS, PATH, LDSO } = this.#module;
     // Without `fs` Emscripten before 4 would not look into the filesystem; later ones ignore it.
     const fs = {
@@ -108,11 +135,12 @@ export class Libraries {
 
   /** Lets the `dlopen` that is about to fail say why, in place of what Emscripten says when it finds no file. */
   #explain(/** @type {string} */ path, /** @type {any} */ error) {
-    console.error(`wheelfs: ${path}: ${error?.message ?? error}`);
+    const why = String(error?.message ?? error);
+    console.error(`wheelfs: ${path}: ${why}`);
     const { locateFile } = this.#module;
     this.#module.locateFile = (/** @type {string} */ name, /** @type {any[]} */ ...rest) => {
       this.#module.locateFile = locateFile;
-      if (name === path) throw error;
+      if (name === path) throw new Error(why);
       return locateFile(name, ...rest);
     };
   }

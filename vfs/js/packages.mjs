@@ -50,7 +50,7 @@ export class Packages {
     const missing = this.#ahead && globalThis.document ? [] : absent;
     if (missing.length) say(`Mounting ${missing.map(({ name }) => name).sort().join(", ")}`);
     const unmountable = missing.length ? [] : absent.map(({ name }) => name);
-    await Promise.all(
+    const outcomes = await Promise.allSettled(
       missing.map(async (entry) => {
         try {
           await this.#filesystem.mount({ ...entry, url: new URL(entry.file_name, this.#base).href });
@@ -62,7 +62,9 @@ export class Packages {
         }
       }),
     );
+    // Those that were mounted are there, whatever became of the others.
     this.#refresh();
+    for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
     await this.#ahead?.ofImports(entries.flatMap(({ imports }) => imports));
     const whole = [...urls, ...unmountable];
     const loaded = whole.length ? await this.#original(whole, options) : [];

@@ -14,6 +14,8 @@
 
 /** How long worker and compiled libraries are kept after the last pack, milliseconds: until the program has loaded them. */
 const KEEP = 30_000;
+/** For how many seconds a worker may say nothing while it unpacks. It says every second that it is there. */
+const PATIENCE = 30;
 /** A pack fetched beside the runtime that took less, in milliseconds: what is left of the runtime takes no longer than a request. */
 const QUICK = 750;
 
@@ -25,6 +27,9 @@ export class WorkerUnpacker {
   /** @type {Map<number, Client>} */ #clients = new Map();
   #jobs = 0;
   /** @type {ReturnType<typeof setTimeout> | undefined} */ #idle;
+  /** @type {ReturnType<typeof setInterval> | undefined} */ #watch;
+  /** Seconds since the worker said anything, as far as this thread had time to count them. */
+  #silent = 0;
   /**
    * Libraries that the worker has compiled. An engine that shares compiled code between equal modules (V8) finds it here
    * when the dynamic linker compiles the same bytes. @type {WebAssembly.Module[]}
@@ -70,6 +75,11 @@ export class WorkerUnpacker {
       this.#clients.set(number, { emit, end, fail });
       clearTimeout(this.#idle);
       this.#start();
+      this.#silent = 0;
+      // A worker whose script does not come says nothing at all.
+      this.#watch ??= setInterval(() => {
+        if (++this.#silent > PATIENCE) this.#fail("the worker is silent");
+      }, 1000);
       // Both lie in the module's memory: there only until it grows, and a clone would be one of all of it.
       /** @type {Job} */ const job = { number, url, length, id: id.slice(), lengths: lengths.slice(), early };
       this.#worker?.postMessage(job);
@@ -92,7 +102,9 @@ export class WorkerUnpacker {
     send(undefined);
   }
 
-  #receive(/** @type {Unpacked | Compiled | Ended} */ message) {
+  #receive(/** @type {Unpacked | Compiled | Ended | undefined} */ message) {
+    this.#silent = 0;
+    if (!message) return;
     if ("module" in message) {
       this.#compiled.push(message.module);
       return;
@@ -106,7 +118,15 @@ export class WorkerUnpacker {
     this.#clients.delete(message.number);
     client.end(message.outcome);
     // Its memory, the decoder's window most of all, is only good for packs.
-    if (this.#clients.size === 0) this.#idle = setTimeout(() => this.stop(), KEEP);
+    if (this.#clients.size === 0) {
+      this.#unwatch();
+      this.#idle = setTimeout(() => this.stop(), KEEP);
+    }
+  }
+
+  #unwatch() {
+    clearInterval(this.#watch);
+    this.#watch = undefined;
   }
 
   #fail(/** @type {unknown} */ why) {
@@ -116,6 +136,7 @@ export class WorkerUnpacker {
   }
 
   stop() {
+    this.#unwatch();
     this.#worker?.terminate();
     this.#worker = undefined;
     this.#compiled = [];
@@ -162,12 +183,14 @@ export function serve(open, unpackHere) {
       scope.postMessage(/** @type {Unpacked} */ ({ number, file, bytes, received }), [bytes.buffer]);
     };
     let outcome;
+    const alive = setInterval(() => scope.postMessage(undefined), 1000);
     try {
       outcome = await unpackHere(url, length, id, lengths, stream, emit);
       await Promise.all(compiling);
     } catch (error) {
       outcome = String(error);
     }
+    clearInterval(alive);
     scope.postMessage(/** @type {Ended} */ ({ number, outcome }));
   };
 }

@@ -164,8 +164,8 @@ impl State {
         groups
     }
 
-    /// Everything of these groups that has not arrived: what to wait for so that they can run without the network.
-    pub(crate) fn outstanding(&mut self, groups: &[u32]) -> Vec<oneshot::Receiver<Outcome>> {
+    /// What of these groups is under way by ranges: to be waited for, so that they can run without the network.
+    pub(crate) fn outstanding_members(&mut self, groups: &[u32]) -> Vec<oneshot::Receiver<Outcome>> {
         let members: Vec<MemberId> = self
             .index
             .access_order(groups)
@@ -181,6 +181,12 @@ impl State {
                 woken.push(receiver);
             }
         }
+        woken
+    }
+
+    /// The same, what is under way in packs.
+    pub(crate) fn outstanding_packed(&mut self, groups: &[u32]) -> Vec<oneshot::Receiver<Outcome>> {
+        let mut woken = Vec::new();
         for pack in self.packs_of(groups) {
             let files = self.index.packs.get(pack as usize).map_or(0, |pack| pack.files.len() as u32);
             woken.extend((0..files).filter_map(|file| self.await_packed(PackedId { pack, file })));

@@ -189,12 +189,7 @@ impl Filesystem {
         let shared = self.shared.clone();
         future_to_promise(async move {
             let group = shared.borrow().index.boot;
-            // A pack that fails leaves the group to ranges: they are waited for the second time.
-            for _ in 0..2 {
-                if loader::prefetch(&shared, group.as_slice()).await.is_ok() {
-                    break;
-                }
-            }
+            let _ = loader::prefetch(&shared, group.as_slice()).await;
             Ok(JsValue::UNDEFINED)
         })
     }

@@ -1,6 +1,6 @@
 //! Carries out what the scheduler decides: transfers, retries, and waking whoever waits.
 
-use futures::future::join_all;
+use futures::future::{join, join_all};
 use gloo_timers::future::TimeoutFuture;
 use js_sys::Math;
 use wasm_bindgen_futures::spawn_local;
@@ -245,8 +245,18 @@ pub(crate) fn warn_once(shared: &Shared, url: &str, reason: &dyn std::fmt::Displ
 pub(crate) async fn prefetch(shared: &Shared, groups: &[u32]) -> Result<(), Failure> {
     shared.borrow_mut().start(groups);
     pump(shared);
-    let outstanding = { shared.borrow_mut().outstanding(groups) };
-    join_all(outstanding).await.into_iter().flatten().collect()
+    let (members, packed) = {
+        let mut state = shared.borrow_mut();
+        (state.outstanding_members(groups), state.outstanding_packed(groups))
+    };
+    let (members, packed) = join(join_all(members), join_all(packed)).await;
+    let mut outcomes = members;
+    if packed.into_iter().flatten().any(|outcome| outcome.is_err()) {
+        // What a pack that failed was to bring comes by ranges.
+        let members = { shared.borrow_mut().outstanding_members(groups) };
+        outcomes.extend(join_all(members).await);
+    }
+    outcomes.into_iter().flatten().collect()
 }
 
 /// Sends what may be sent.
@@ -326,8 +336,11 @@ async fn transfer(shared: &Shared, send: &Send, whole: bool) -> Result<(), Stop>
     match transport::request(host.as_ref(), &url, span, len, manner).await? {
         Incoming::Bytes(bytes) => supply(shared, send.id, &bytes.to_vec())?,
         Incoming::Stream(reader, body, _) => {
-            if let (Body::Whole, Some(len)) = (body, len) {
-                become_whole(shared, send, len)?;
+            if let (Body::Whole, Some(len)) = (body, len)
+                && let Err(gone) = become_whole(shared, send, len)
+            {
+                let _ = reader.cancel();
+                return Err(gone.into());
             }
             while let Some(chunk) = transport::next_chunk(&reader).await? {
                 let stop = match supply(shared, send.id, &chunk.to_vec()) {

@@ -58,9 +58,14 @@ pub(crate) async fn request(
     let response = fetch("GET", url, span, manner).await?;
     let content_range = header(&response, "content-range");
     let total = content_range.as_deref().and_then(response::parse_content_range).and_then(|(_, total)| total);
-    let body = response::check(response.status(), content_range.as_deref(), span, archive_len)?;
-    let stream = response.body().ok_or(Cause::Broken)?;
-    let reader = stream.get_reader().unchecked_into();
+    let stream = response.body();
+    let body = response::check(response.status(), content_range.as_deref(), span, archive_len);
+    if let (Err(_), Some(stream)) = (&body, &stream) {
+        // A body that nobody reads keeps its connection, or the room of others in it.
+        let _ = stream.cancel();
+    }
+    let body = body?;
+    let reader = stream.ok_or(Cause::Broken)?.get_reader().unchecked_into();
     Ok(Incoming::Stream(reader, body, total))
 }
 

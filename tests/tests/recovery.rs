@@ -1,0 +1,224 @@
+//! What failed leaves nothing behind: the next try finds things as they were, and what was not concerned goes on.
+
+use std::{
+    fs,
+    io::Read,
+    os::unix::fs::symlink,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use demo_site::{Fault, Line};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use wheelfs_tests::{Browser, HarnessError, LineSite, Node, Parts, Site, wheel};
+use zip::{CompressionMethod, ZipArchive};
+
+const PYODIDE: &str = "0.27.7";
+/// What `wheelfs.mount` asks for: a byte, for the length; and the end, with the directory.
+const TO_MOUNT: (Fault, u32) = (Fault::Delay(Duration::ZERO), 2);
+const ALWAYS: u32 = 1000;
+
+#[derive(Debug, Deserialize)]
+struct Run {
+    output: String,
+    error: Option<Value>,
+}
+
+/// A folder of wheels, served.
+struct Wheels {
+    parts: Parts,
+    folder: TempDir,
+    site: LineSite,
+}
+
+impl Wheels {
+    async fn serve() -> Result<Wheels, HarnessError> {
+        let (parts, folder) = (Parts::find()?, tempfile::tempdir()?);
+        let site = Site::of(&[("/", folder.path())]).start(Line::new(0, 0)).await?;
+        Ok(Wheels { parts, folder, site })
+    }
+
+    /// Adds a wheel of one file that does not come with the wheel's directory; returns its URL.
+    fn add(&self, wheel_name: &str, file: &str, content: &[u8]) -> Result<String, HarnessError> {
+        let name = format!("{wheel_name}-py3-none-any.whl");
+        // Behind the file, so that the archive's end does not hold it. Nothing compresses it: it is stored.
+        let rest = vec![b'x'; 300_000];
+        let members = [(file.to_owned(), content.to_vec()), ("rest.bin".to_owned(), rest)];
+        wheel(&self.folder.path().join(&name), &members, CompressionMethod::Stored)?;
+        Ok(self.site.url(&format!("/{name}")))
+    }
+
+    async fn run(&self, program: &str, mut options: Value) -> Result<Run, HarnessError> {
+        options["package"] = json!(self.parts.package()?);
+        if options["indexURL"].is_null() {
+            options["indexURL"] = json!(self.parts.pyodide(PYODIDE)?);
+        }
+        let file = self.folder.path().join("program.py");
+        fs::write(&file, program)?;
+        Node::new(&self.parts).run("node/lazy.mjs", &[options.to_string().as_ref(), file.as_os_str()]).await
+    }
+}
+
+fn path_of(url: &str) -> String {
+    format!("/{}", url.rsplit('/').next().unwrap_or_default())
+}
+
+/// A library of a real wheel.
+fn library(parts: &Parts) -> Result<(String, Vec<u8>), HarnessError> {
+    let file = parts.pyodide(PYODIDE)?.join("kiwisolver-1.4.5-cp312-cp312-pyodide_2024_0_wasm32.whl");
+    let mut archive = ZipArchive::new(fs::File::open(file)?).map_err(std::io::Error::other)?;
+    let name = "_cext.cpython-312-wasm32-emscripten.so";
+    let mut bytes = Vec::new();
+    archive.by_name(&format!("kiwisolver/{name}")).map_err(std::io::Error::other)?.read_to_end(&mut bytes)?;
+    Ok((name.to_owned(), bytes))
+}
+
+#[tokio::test]
+async fn a_library_that_failed_is_imported_the_next_time() -> Result<(), HarnessError> {
+    // The library wants names of its own package.
+    const PROGRAM: &str = "
+import sys, types
+own = types.ModuleType('kiwisolver.exceptions')
+own.__getattr__ = lambda name: type(name, (Exception,), {})
+sys.modules |= {'kiwisolver': types.ModuleType('kiwisolver'), own.__name__: own}
+try:
+    import _cext
+except ImportError as error:
+    print('answered 404' in str(error))
+import _cext
+print(_cext.Solver.__name__)
+";
+    for blocking in [false, true] {
+        let wheels = Wheels::serve().await?;
+        let (name, bytes) = library(&wheels.parts)?;
+        let url = wheels.add("solo-1.0", &name, &bytes)?;
+        let (good, times) = TO_MOUNT;
+        wheels.site.server.inject(&path_of(&url), good, times);
+        // Python opens the file before it loads it.
+        wheels.site.server.inject(&path_of(&url), Fault::Status(404), 2);
+        let run = wheels.run(PROGRAM, json!({ "mount": [url], "blocking": blocking })).await?;
+        assert_eq!(run.output, "True\nSolver", "blocking: {blocking}; {:?}", run.error);
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn files_that_failed_leave_no_descriptor() -> Result<(), HarnessError> {
+    const PROGRAM: &str = "
+import sysconfig
+path = sysconfig.get_path('purelib') + '/data.txt'
+before = open('/tmp/before', 'w').fileno()
+for _ in range(20):
+    try:
+        open(path)
+    except OSError as error:
+        assert error.errno == 29, error
+print(open('/tmp/after', 'w').fileno() - before <= 1)
+";
+    let wheels = Wheels::serve().await?;
+    let url = wheels.add("data-1.0", "data.txt", b"data")?;
+    let (good, times) = TO_MOUNT;
+    wheels.site.server.inject(&path_of(&url), good, times);
+    wheels.site.server.inject(&path_of(&url), Fault::Status(404), ALWAYS);
+    let run = wheels.run(PROGRAM, json!({ "mount": [url] })).await?;
+    assert_eq!(run.output, "True", "{:?}", run.error);
+    Ok(())
+}
+
+/// The later archive's file has its own length: Python was told another one before.
+#[tokio::test]
+async fn a_file_that_was_seen_is_replaced_by_a_later_mount() -> Result<(), HarnessError> {
+    let wheels = Wheels::serve().await?;
+    let long = wheels.add("data-1.0", "data.txt", b"a long first content")?;
+    let short = wheels.add("data-2.0", "data.txt", b"second")?;
+    let longer = wheels.add("data-3.0", "data.txt", b"a third that is longer than both")?;
+    let program = format!(
+        "
+import os, sysconfig, pyodide_js
+path = sysconfig.get_path('purelib') + '/data.txt'
+for url in ['{long}', '{short}', '{longer}']:
+    await pyodide_js.wheelfs.mount(url)
+    with open(path, 'rb') as file:
+        print(os.path.getsize(path), file.read())
+"
+    );
+    let run = wheels.run(&program, json!({})).await?;
+    let expected = "20 b'a long first content'\n6 b'second'\n32 b'a third that is longer than both'";
+    assert_eq!(run.output, expected, "{:?}", run.error);
+    Ok(())
+}
+
+/// Of several packages those that can be had are there.
+#[tokio::test]
+async fn one_wheel_that_is_missing_hides_no_other() -> Result<(), HarnessError> {
+    const PROGRAM: &str = "
+import pyodide_js
+try:
+    await pyodide_js.loadPackage(['six', 'cycler'])
+except Exception as error:
+    print('answered 404' in str(error))
+import six
+print(six.__version__)
+";
+    let wheels = Wheels::serve().await?;
+    let six = "six-1.16.0-py2.py3-none-any.whl";
+    fs::copy(wheels.parts.pyodide(PYODIDE)?.join(six), wheels.folder.path().join(six))?;
+    let run = wheels.run(PROGRAM, json!({ "packageBaseUrl": wheels.site.url("/") })).await?;
+    assert_eq!(run.output, "True\n1.16.0", "{:?}", run.error);
+    Ok(())
+}
+
+/// Pyodide alone would wait for ever.
+#[tokio::test]
+async fn a_runtime_that_is_cut_short_is_refused() -> Result<(), HarnessError> {
+    const RUNTIME: &str = "pyodide.asm.wasm";
+    let wheels = Wheels::serve().await?;
+    let cut = folder_with(&wheels.parts, RUNTIME, |bytes| bytes.truncate(bytes.len() / 2))?;
+    let run = wheels.run("", json!({ "indexURL": cut.path() })).await?;
+    let error = run.error.unwrap_or_default();
+    assert_eq!((&error["name"], &error["code"]), (&"WheelfsError".into(), &"pyodide".into()), "{error}");
+    assert!(error["message"].as_str().is_some_and(|message| message.contains(RUNTIME)), "{error}");
+
+    // And where it is compiled while it comes.
+    let site = Site::new(&wheels.parts, PYODIDE)?.start(Line::new(0, 0)).await?;
+    site.server.inject(&format!("/pyodide/{RUNTIME}"), Fault::Reset { after: 100_000 }, ALWAYS);
+    let browser = Browser::start(&wheels.parts).await?;
+    let failed = browser.result::<Value>(&site.url("/run.html?strategy=pack&app=pandas")).await;
+    let Err(HarnessError::Page { message, .. }) = failed else { panic!("{failed:?}") };
+    assert!(message.contains(RUNTIME), "{message}");
+    Ok(())
+}
+
+/// A folder like Pyodide's in which one file is another.
+fn folder_with(parts: &Parts, name: &str, change: impl Fn(&mut Vec<u8>)) -> Result<TempDir, HarnessError> {
+    let folder = tempfile::tempdir()?;
+    for file in fs::read_dir(parts.pyodide(PYODIDE)?)? {
+        let path: PathBuf = file?.path();
+        let target: PathBuf = folder.path().join(path.file_name().unwrap_or_default());
+        if path.ends_with(name) {
+            let mut bytes = fs::read(&path)?;
+            change(&mut bytes);
+            fs::write(target, bytes)?;
+        } else {
+            symlink(Path::new(&path), target)?;
+        }
+    }
+    Ok(folder)
+}
+
+/// The worker that unpacks never starts: its script does not come. The page does the work itself.
+#[tokio::test]
+async fn packs_do_not_wait_for_a_worker_that_says_nothing() -> Result<(), HarnessError> {
+    let parts = Parts::find()?;
+    let site = Site::new(&parts, PYODIDE)?.tls().start(Line::new(0, 0)).await?;
+    site.server.inject("/wheelfs/worker.js", Fault::Stall { after: 0 }, ALWAYS);
+    let browser = Browser::start(&parts).await?;
+    let run: Value = browser.result(&site.url("/run.html?strategy=pack&app=pandas")).await?;
+    assert!(
+        run["output"].as_str().is_some_and(|output| output.contains("south     60    231.0   Grace")),
+        "{run}"
+    );
+    Ok(())
+}
