@@ -158,7 +158,8 @@ async fn python_runs_while_its_pack_arrives() -> Result<(), HarnessError> {
     let trace = recorder.record("demo-site/apps/pandas.py", &folder)?;
     recorder.build_with(&[&trace], &["--pack", "--stdlib"], &folder)?;
     let pack = std::fs::metadata(folder.join("pandas.pack"))?.len();
-    let site = pages(&parts, "0.27.7")?.mount("/packs", &folder).start(Line::new(0, 5)).await?;
+    // By TLS the runtime comes compressed.
+    let site = pages(&parts, "0.27.7")?.mount("/packs", &folder).tls().start(Line::new(0, 2)).await?;
     let browser = Browser::start(&parts).await?;
     browser.goto(&site.url("/tests/lazy.html?app=first_line&index=/packs/wheelfs.idx")).await?;
     while browser.execute("return window.firstLine === true").await? != true {
@@ -175,8 +176,8 @@ async fn python_runs_while_its_pack_arrives() -> Result<(), HarnessError> {
     assert_eq!((&result["output"], &result["stats"]["blockingRequests"]), (&json!("2.2.3"), &json!(0)));
     let after = site.relay.downstream_bytes() - by_then;
     println!("{after} of {pack} bytes were still to come when the first line ran");
-    // How much it is depends on how long the processor takes to boot; that any is means that nothing waited for the end.
-    assert!(after > pack / 10, "{after} of {pack} bytes were still to come");
+    // It is most of it unless the processor takes ten seconds to boot.
+    assert!(after > pack / 2, "{after} of {pack} bytes were still to come");
     let packs =
         site.server.log().take().into_iter().filter(|entry| entry.path.ends_with("pandas.pack")).count();
     assert_eq!(packs, 1);
