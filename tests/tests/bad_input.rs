@@ -15,6 +15,7 @@ const OS_ERROR: &str = "OSError 29 /lib/python3.12/site-packages/six.py";
 struct Lazy {
     output: String,
     error: Option<HashMap<String, String>>,
+    warnings: Vec<String>,
 }
 
 /// A folder like a site's with one wheel in it, and the index of `apps/tiny.py`.
@@ -51,6 +52,13 @@ impl Tiny {
     async fn with_index(&self, site: &LineSite) -> Result<Lazy, HarnessError> {
         let wheelfs = json!({ "index": site.url("/wheelfs.idx"), "baseUrl": site.url("/") });
         self.run(json!({ "wheelfs": wheelfs })).await
+    }
+
+    /// The same, but nothing is fetched before Python, or `prefetch`, asks for it.
+    async fn on_demand(&self, site: &LineSite, prefetch: bool) -> Result<Lazy, HarnessError> {
+        let wheelfs =
+            json!({ "index": site.url("/wheelfs.idx"), "baseUrl": site.url("/"), "entry": "no program" });
+        self.run(json!({ "wheelfs": wheelfs, "prefetch": prefetch })).await
     }
 
     async fn without_index(&self, site: &LineSite) -> Result<Lazy, HarnessError> {
@@ -135,6 +143,19 @@ async fn a_wheel_that_changed_since_the_index() -> Result<(), HarnessError> {
     // Another length: refused before a byte of it is used.
     tiny.edit(WHEEL, |bytes| bytes.push(0))?;
     assert_eq!(tiny.with_index(&site).await?.output, OS_ERROR);
+
+    // Asked for once, and said once: on the console where Python asks, to JavaScript where that does.
+    let wheel = format!("/{WHEEL}");
+    let requests = || site.server.log().take().into_iter().filter(|entry| entry.path == wheel).count();
+    requests();
+    let run = tiny.on_demand(&site, false).await?;
+    assert_eq!((run.output.as_str(), requests()), (OS_ERROR, 1));
+    let [line] = run.warnings.as_slice() else { panic!("{:?}", run.warnings) };
+    assert!(line.contains(&site.url(&wheel)) && line.contains("rebuild the index"), "{line}");
+
+    let run = tiny.on_demand(&site, true).await?;
+    assert_eq!((run.warnings.as_slice(), requests()), ([].as_slice(), 1));
+    assert_refused(run, "changed", WHEEL, &["11054", "11053", "rebuild the index"]);
     Ok(())
 }
 
@@ -169,9 +190,15 @@ async fn servers_that_fail_for_a_while_or_for_good() -> Result<(), HarnessError>
 /// A Pyodide that has renamed what the bridge stands on.
 #[tokio::test]
 async fn a_pyodide_that_does_not_fit() -> Result<(), HarnessError> {
-    for (version, script, import) in [
-        ("0.27.7", "pyodide.asm.js", ",syncifyHandler:syncifyHandler,"),
-        ("314.0.7", "pyodide.asm.mjs", ",syncifyHandler,"),
+    const IMPORT: &str = "no import \"syncifyHandler\"";
+    const EXPORT: &str = "no export \"PyGILState_Ensure\"";
+    // In the runtime: length, name, and that it is a function.
+    let [ensure, renamed] = ["\x11PyGILState_Ensure\0", "\x11PyGILState_Other_\0"];
+    for (version, part, name, renamed, says) in [
+        ("0.27.7", "pyodide.asm.js", ",syncifyHandler:syncifyHandler,", ",renamed:syncifyHandler,", IMPORT),
+        ("314.0.7", "pyodide.asm.mjs", ",syncifyHandler,", ",renamed:syncifyHandler,", IMPORT),
+        ("0.27.7", "pyodide.asm.wasm", ensure, renamed, EXPORT),
+        ("314.0.7", "pyodide.asm.wasm", ensure, renamed, EXPORT),
     ] {
         let tiny = Tiny::new(&format!("pyodide-{version}"))?;
         let folder = tempfile::tempdir()?;
@@ -181,17 +208,15 @@ async fn a_pyodide_that_does_not_fit() -> Result<(), HarnessError> {
                 std::os::unix::fs::symlink(file.path(), folder.path().join(file.file_name()))?;
             }
         }
-        let path = folder.path().join(script);
-        let text = fs::read_to_string(&path)?;
+        let path = folder.path().join(part);
+        let mut bytes = fs::read(&path)?;
         fs::remove_file(&path)?;
-        fs::write(&path, text.replace(import, ",renamed:syncifyHandler,"))?;
+        let found = bytes.windows(name.len()).position(|bytes| bytes == name.as_bytes());
+        let at = found.unwrap_or_else(|| panic!("{name:?} is not in {part} of {version}"));
+        bytes.splice(at..at + name.len(), renamed.bytes());
+        fs::write(&path, bytes)?;
         let run = tiny.run(json!({ "indexURL": folder.path() })).await?;
-        assert_refused(
-            run,
-            "pyodide",
-            version,
-            &["no import \"syncifyHandler\"", "use a version of Pyodide"],
-        );
+        assert_refused(run, "pyodide", version, &[says, "use a version of Pyodide"]);
     }
     Ok(())
 }
