@@ -80,6 +80,17 @@ impl Engine {
         Engine::WebKit,
     ];
 
+    /// Its name in a table.
+    pub fn name(self) -> &'static str {
+        match self {
+            Engine::Chromium => "Chromium",
+            Engine::ChromiumWithoutJspi => "Chromium without JSPI",
+            Engine::Firefox => "Firefox",
+            Engine::FirefoxWithoutJspi => "Firefox without JSPI",
+            Engine::WebKit => "WebKit",
+        }
+    }
+
     /// Whether reads suspend Python in it.
     pub fn suspends(self) -> bool {
         matches!(self, Engine::Chromium | Engine::Firefox)

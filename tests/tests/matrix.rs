@@ -96,7 +96,8 @@ fn matrix_row(engine: Engine, name: &str, program: &Program, run: &Run) -> Strin
     let works = if run.output.contains(program.prints) { "yes" } else { "NO" };
     let index = if program.index.is_empty() { "" } else { ", index" };
     let (app, path) = (program.packages, path(run, program.packages));
-    format!("| {engine:?} | {name} | {} | {app}{index} | {path} | {works} |\n", program.pyodide)
+    let engine = engine.name();
+    format!("| {engine} | {name} | {} | {app}{index} | {path} | {works} |\n", program.pyodide)
 }
 
 async fn the_same_program_everywhere(engine: Engine) -> Result<(), HarnessError> {

@@ -41,6 +41,8 @@ export { WheelfsError };
  * @property {boolean} suspends Whether reads suspend Python (JSPI) or block the thread.
  */
 
+/** @typedef {{wheelfs: Wheelfs, [name: string]: any}} Untyped Pyodide's API, of which nothing is known but `wheelfs`. */
+
 const SITE_PACKAGES = 0, SHARED_LIBRARIES = 1, STANDARD_LIBRARY = 2;
 /** Where Pyodide's package loader puts shared libraries (`DSO_DIR`), 0.27 to 314. */
 const LIBRARY_FOLDER = "/usr/lib";
@@ -54,9 +56,9 @@ const FLAGS = 32, BOOTS = 1;
 /**
  * Pyodide's `loadPyodide` with the option `wheelfs`. Rejects with a {@link WheelfsError} when the index cannot be used.
  *
- * @template {object} [Pyodide=Record<string, any>] The type of Pyodide's API: `PyodideInterface` of the package
- *   `pyodide`, where that is installed.
- * @param {Record<string, any> & {indexURL?: string, wheelfs?: WheelfsOptions}} [options]
+ * @template [Pyodide=Untyped] The type of Pyodide's API: `PyodideInterface` of the package `pyodide`, where that is
+ *   installed.
+ * @param {{indexURL?: string, wheelfs?: WheelfsOptions, [option: string]: any}} [options]
  * @returns {Promise<Pyodide & {wheelfs: Wheelfs}>} Pyodide's API.
  */
 export async function loadPyodide(options = {}) {
@@ -169,12 +171,12 @@ async function fillWhenIdle(/** @type {Filesystem} */ files) {
   files.fill();
 }
 
-/** What the worker that `unpacker.mjs` starts does. */
+/** What the worker that `unpacker.mjs` starts does. @internal */
 export function unpackInWorker() {
   serve((module) => initSync({ module }), unpackHere);
 }
 
-/** A module of Pyodide's. */
+/** A module of Pyodide's. @internal */
 export async function importModule(/** @type {string} */ url) {
   try {
     return await import(/* webpackIgnore: true */ /* @vite-ignore */ url);

@@ -11,19 +11,22 @@ use crate::{cache, parts::Places, step};
 pub(crate) fn declare(places: &Places, source: &Path, package: &Path) -> Result<()> {
     let mut options = options(places);
     options["declaration"] = true.into();
+    options["stripInternal"] = true.into();
     options["emitDeclarationOnly"] = true.into();
     options["rootDir"] = json!(source);
     options["outDir"] = json!(package);
     compile(places, "package", &json!({ "compilerOptions": options, "include": [source.join("*.mjs")] }))
 }
 
-/// Checks every module in the clone that does not ship: page, recorder, tests.
+/// Checks every module in the clone that does not ship: page, recorder, tests; and the package's declarations, by a
+/// program that uses them.
 pub(crate) fn check(places: &Places) -> Result<()> {
     let root = cache::root();
     let mut options = options(places);
     options["noEmit"] = true.into();
-    let include =
-        ["demo-site/**/*.mjs", "prefetch-index/**/*.mjs", "tests/**/*.mjs"].map(|glob| root.join(glob));
+    options["paths"]["wheelfs"] = json!([root.join("target/npm/wheelfs/index.d.mts")]);
+    let include = ["demo-site/**/*.mjs", "prefetch-index/**/*.mjs", "tests/**/*.mjs", "tests/**/*.mts"]
+        .map(|glob| root.join(glob));
     compile(places, "clone", &json!({ "compilerOptions": options, "include": include }))
 }
 

@@ -1,4 +1,3 @@
-// @ts-expect-error: a stand-alone project, which has it from npm.
 import { loadPyodide } from "wheelfs";
 
 const program = "import dateutil.parser\ndateutil.parser.parse('2 Jan 2026').year";

@@ -1,5 +1,4 @@
 // node main.mjs FOLDER-OF-PYODIDE
-// @ts-expect-error: a stand-alone project, which has it from npm.
 import { loadPyodide } from "wheelfs";
 
 const program = "import dateutil.parser\ndateutil.parser.parse('2 Jan 2026').year";
