@@ -9,11 +9,15 @@ use serde_json::{Value, json};
 use wheelfs_tests::{HarnessError, LineSite, Node, Parts, Recorder, Site};
 
 const WHEEL: &str = "six-1.16.0-py2.py3-none-any.whl";
+/// No program of the index.
+const NOTHING: &str = "nothing";
 const OS_ERROR: &str = "OSError 29 /lib/python3.12/site-packages/six.py";
 
 #[derive(Debug, Deserialize)]
 struct Lazy {
     output: String,
+    #[serde(default)]
+    stats: HashMap<String, f64>,
     error: Option<HashMap<String, String>>,
     warnings: Vec<String>,
 }
@@ -50,14 +54,12 @@ impl Tiny {
     }
 
     async fn with_index(&self, site: &LineSite) -> Result<Lazy, HarnessError> {
-        let wheelfs = json!({ "index": site.url("/wheelfs.idx"), "baseUrl": site.url("/") });
-        self.run(json!({ "wheelfs": wheelfs })).await
+        self.ahead(site, "tiny", false).await
     }
 
-    /// The same, but nothing is fetched before Python, or `prefetch`, asks for it.
-    async fn on_demand(&self, site: &LineSite, prefetch: bool) -> Result<Lazy, HarnessError> {
-        let wheelfs =
-            json!({ "index": site.url("/wheelfs.idx"), "baseUrl": site.url("/"), "entry": "no program" });
+    /// `entry`: what is fetched ahead. `prefetch`: whether JavaScript waits for it before Python runs.
+    async fn ahead(&self, site: &LineSite, entry: &str, prefetch: bool) -> Result<Lazy, HarnessError> {
+        let wheelfs = json!({ "index": site.url("/wheelfs.idx"), "baseUrl": site.url("/"), "entry": entry });
         self.run(json!({ "wheelfs": wheelfs, "prefetch": prefetch })).await
     }
 
@@ -148,14 +150,29 @@ async fn a_wheel_that_changed_since_the_index() -> Result<(), HarnessError> {
     let wheel = format!("/{WHEEL}");
     let requests = || site.server.log().take().into_iter().filter(|entry| entry.path == wheel).count();
     requests();
-    let run = tiny.on_demand(&site, false).await?;
+    let run = tiny.ahead(&site, NOTHING, false).await?;
     assert_eq!((run.output.as_str(), requests()), (OS_ERROR, 1));
     let [line] = run.warnings.as_slice() else { panic!("{:?}", run.warnings) };
     assert!(line.contains(&site.url(&wheel)) && line.contains("rebuild the index"), "{line}");
 
-    let run = tiny.on_demand(&site, true).await?;
+    let run = tiny.ahead(&site, NOTHING, true).await?;
     assert_eq!((run.warnings.as_slice(), requests()), ([].as_slice(), 1));
     assert_refused(run, "changed", WHEEL, &["11054", "11053", "rebuild the index"]);
+    Ok(())
+}
+
+/// What failed before Python ran is neither forgotten nor taken for what is here.
+#[tokio::test]
+async fn prefetch_asks_again_for_what_failed() -> Result<(), HarnessError> {
+    let tiny = Tiny::new("again")?;
+    let site = tiny.serve().await?;
+    site.server.inject(&format!("/{WHEEL}"), Fault::Status(404), 100);
+    assert_refused(tiny.ahead(&site, "tiny", true).await?, "status", WHEEL, &["answered 404"]);
+    let site = tiny.serve().await?;
+    site.server.inject(&format!("/{WHEEL}"), Fault::Status(404), 1);
+    let run = tiny.ahead(&site, "tiny", true).await?;
+    assert_eq!((run.error, run.output.as_str()), (None, "1.16.0"));
+    assert_eq!(run.stats["waits"], 0.0, "Python had to wait: {:?}", run.stats);
     Ok(())
 }
 

@@ -84,6 +84,17 @@ impl State {
         self.scheduler.prefetch(&planned, &wants);
     }
 
+    /// The same for one who waits for them: what failed is asked for again.
+    pub(crate) fn start_again(&mut self, groups: &[u32]) {
+        let failed = std::mem::take(&mut self.failed);
+        for (group, number) in self.index.groups.iter().zip(0..) {
+            if group.reads.iter().any(|read| failed.contains(&read.archive)) {
+                self.started.retain(|started| *started != number);
+            }
+        }
+        self.start(groups);
+    }
+
     /// Queues every member that is not here, to come when nothing else is to be done. Not those that are read by blocks.
     pub(crate) fn fill(&mut self) {
         for (archive, number) in self.index.archives.iter().zip(0..) {

@@ -243,7 +243,7 @@ pub(crate) fn warn_once(shared: &Shared, url: &str, reason: &dyn std::fmt::Displ
 
 /// Starts these groups; resolves when all they read is here.
 pub(crate) async fn prefetch(shared: &Shared, groups: &[u32]) -> Result<(), Failure> {
-    shared.borrow_mut().start(groups);
+    shared.borrow_mut().start_again(groups);
     pump(shared);
     let (members, packed) = {
         let mut state = shared.borrow_mut();
@@ -312,6 +312,7 @@ async fn run(shared: &Shared, send: &Send) {
     let mut state = shared.borrow_mut();
     let failure = Failure::new(state.url(send.archive), cause);
     state.scheduler.fail(send.id);
+    state.failed.push(send.archive);
     state.wake_failed(send.id, &failure);
 }
 

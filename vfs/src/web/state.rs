@@ -92,6 +92,8 @@ pub(crate) struct State {
     pub(super) waiters: Vec<Waiter>,
     /// Groups that were asked for.
     pub(super) started: Vec<u32>,
+    /// Archives of which a request failed, for who asks for groups again.
+    pub(super) failed: Vec<u32>,
 }
 
 impl State {
@@ -122,6 +124,7 @@ impl State {
             line,
             waiters: Vec::new(),
             started: Vec::new(),
+            failed: Vec::new(),
         }
     }
 
