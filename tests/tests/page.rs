@@ -5,7 +5,7 @@ use std::{collections::HashMap, time::Duration};
 use demo_site::Line;
 use serde::Deserialize;
 use serde_json::Value;
-use wheelfs_tests::{Browser, Engine, HarnessError, Parts, Site};
+use wheelfs_tests::{Browser, Engine, HarnessError, Parts, Site, bundle};
 
 #[derive(Deserialize)]
 struct Run {
@@ -137,6 +137,56 @@ async fn the_page_compares() -> Result<(), HarnessError> {
     browser.goto(link.as_str().unwrap_or_default()).await?;
     ready(&browser).await?;
     assert_eq!(browser.execute(table).await?, rows);
+    Ok(())
+}
+
+/// What `cargo xtask demo` makes besides an index can be chosen as well: the zip of what is read, and the processor alone,
+/// which is the limit that the bars show. On a line of the visitor's choice.
+#[tokio::test]
+async fn the_page_shows_the_limit() -> Result<(), HarnessError> {
+    let parts = Parts::find()?;
+    bundle::offer(&parts, "0.27.7", "pandas")?;
+    let site = Site::new(&parts, "0.27.7")?.start(Line::new(0, 0)).await?;
+    let browser = Browser::start(&parts).await?;
+    browser.goto(&site.url("/#app=pandas&strategies=bundle,pack,memfs&rounds=1")).await?;
+    ready(&browser).await?;
+    let choose = "const line = document.querySelector('select[name=line]'); line.value = 'fibre'; \
+                  line.dispatchEvent(new Event('change', { bubbles: true }))";
+    browser.execute(choose).await?;
+    let status = compare(&browser).await?;
+    assert!(status.starts_with("Equal output. Against bundle ("), "{status}");
+    let command = browser.execute("return document.querySelector('.command').textContent").await?;
+    assert!(command.as_str().is_some_and(|command| command.contains(" --rtt 10 --down 300 ")), "{command}");
+    let limited = "const charts = document.querySelector('.limited'); \
+                   return charts && parseFloat(getComputedStyle(charts).getPropertyValue('--limit'))";
+    let limit = browser.execute(limited).await?;
+    assert!(limit.as_f64().is_some_and(|percent| percent > 0.0 && percent < 100.0), "{limit}");
+    // What needs no line left the chosen one.
+    let line = "const request = new XMLHttpRequest(); request.open('GET', 'line.json', false); request.send(); \
+                return JSON.parse(request.responseText).rtt_ms";
+    assert_eq!(browser.execute(line).await?, 10);
+    Ok(())
+}
+
+/// What a program draws is shown, and the page fits a phone.
+#[tokio::test]
+async fn the_page_shows_a_picture() -> Result<(), HarnessError> {
+    const PNG: &str =
+        "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
+    let parts = Parts::find()?;
+    let site = Site::new(&parts, "0.27.7")?.start(Line::new(0, 0)).await?;
+    let browser = Browser::start(&parts).await?;
+    browser.client().set_window_size(390, 844).await?;
+    let source =
+        format!("import base64, io%0Apng = io.BytesIO(base64.b64decode('{PNG}'))").replace('+', "%2B");
+    browser.goto(&site.url(&format!("/#app=own&strategies=eager&rounds=1&source={source}"))).await?;
+    let status = compare(&browser).await?;
+    assert!(status.starts_with("eager took "), "{status}");
+    let shown = "const picture = document.querySelector('.picture'); \
+                 return picture.checkVisibility() ? picture.src : null";
+    assert_eq!(browser.execute(shown).await?, format!("data:image/png;base64,{PNG}"));
+    let width = "return document.documentElement.scrollWidth - document.documentElement.clientWidth";
+    assert_eq!(browser.execute(width).await?, 0, "it scrolls sideways");
     Ok(())
 }
 
