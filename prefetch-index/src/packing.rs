@@ -3,11 +3,14 @@
 //! Files that the same programs read belong together: a page of one of them needs all of those, a page of another none. So
 //! there is one pack for each set of entry points that some file belongs to. An index of one program has one pack; what
 //! two programs share lies in a third pack, once.
+//!
+//! A page opens the packs of every group that it starts. So a group names a pack only if each program that uses the group
+//! needs the pack; a program that would miss one by that names it in a group of its own, which reads nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::group::Texts;
-use crate::index::{Index, Install};
+use crate::index::{Group, Index, Install, Pack};
 
 /// The most packs that one program should need: each is a request, and where it ends the compressor starts anew. Beyond
 /// that the smallest of them are dissolved, and what they hold is packed for each of their programs.
@@ -83,6 +86,78 @@ pub fn file(index: &Index, archive: u32, member: u32, text: bool) -> File {
     File { archive, member, bytecode: !text && is_source().unwrap_or(false) }
 }
 
+/// Enters a written pack into the index, and into the groups that bring it. `texts`: of each entry point.
+pub fn enter(index: &mut Index, packing: &Packing, pack: Pack, texts: &[Texts]) {
+    let number = index.packs.len() as u32;
+    index.packs.push(pack);
+    for group in naming(index, packing, texts) {
+        index.groups[group as usize].packs.push(number);
+    }
+}
+
+fn naming(index: &mut Index, packing: &Packing, texts: &[Texts]) -> BTreeSet<u32> {
+    if packing.entries.is_empty() {
+        return index.boot.into_iter().collect();
+    }
+    let users = users(index);
+    let files: BTreeSet<File> = packing.files.iter().copied().collect();
+    let none = Texts::default();
+    let mut naming = BTreeSet::new();
+    for entry in &packing.entries {
+        let only = &texts.get(*entry as usize).unwrap_or(&none).only;
+        let needs = |group: &Group| {
+            group.reads.iter().any(|read| {
+                let text = only.contains(&(read.archive, read.member));
+                files.contains(&file(index, read.archive, read.member, text))
+            })
+        };
+        let groups = (0..).zip(&index.groups).zip(&users).filter(|(_, users)| users.contains(entry));
+        let needing = groups.filter(|((_, group), _)| needs(group));
+        let (able, unable): (Vec<_>, Vec<_>) =
+            needing.partition(|(_, users)| users.is_subset(&packing.entries));
+        naming.extend(able.iter().map(|((number, _), _)| *number));
+        // Texts that were read again are no group's.
+        if able.is_empty() || !unable.is_empty() {
+            naming.insert(own_group(index, *entry));
+        }
+    }
+    naming
+}
+
+/// The programs that start each group, by itself or since another builds on it.
+fn users(index: &Index) -> Vec<BTreeSet<u32>> {
+    let mut users = vec![BTreeSet::new(); index.groups.len()];
+    for (entry, number) in index.entries.iter().zip(0..) {
+        for group in &entry.groups {
+            users[*group as usize].insert(number);
+        }
+    }
+    // Parents stand before what builds on them.
+    for (number, group) in index.groups.iter().enumerate().rev() {
+        let own = users[number].clone();
+        for parent in &group.parents {
+            users[*parent as usize].extend(&own);
+        }
+    }
+    users
+}
+
+/// The group that only this program starts, to name its packs. It builds on all the others, so that a page that loses such
+/// a pack knows what to ask for.
+fn own_group(index: &mut Index, entry: u32) -> u32 {
+    let entry = &mut index.entries[entry as usize];
+    // No module's name: an import foresees the groups that are named like it.
+    let name = format!("packs of {}", entry.name);
+    let known = entry.groups.iter().copied().find(|group| index.groups[*group as usize].name == name);
+    known.unwrap_or_else(|| {
+        let number = index.groups.len() as u32;
+        let parents = entry.groups.clone();
+        index.groups.push(Group { name, parents, reads: Vec::new(), packs: Vec::new() });
+        entry.groups.push(number);
+        number
+    })
+}
+
 /// The set to dissolve, if a program needs too many packs: of those that it shares, the one that costs the fewest bytes when
 /// each of its programs has them by itself.
 fn too_many(index: &Index, sets: &BTreeMap<BTreeSet<u32>, Vec<File>>) -> Option<BTreeSet<u32>> {
@@ -98,96 +173,4 @@ fn too_many(index: &Index, sets: &BTreeMap<BTreeSet<u32>, Vec<File>>) -> Option<
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::index::tests::archive;
-    use crate::index::{EntryPoint, Group, Read};
-
-    /// One group for each entry, which reads these members of archive 0.
-    fn check(entries: &[&[u32]], expected: &[(&[u32], &[u32])]) {
-        let read = |member: &u32| Read { archive: 0, member: *member, range: 0..1 };
-        let index = Index {
-            groups: entries
-                .iter()
-                .map(|members| Group {
-                    name: String::new(),
-                    parents: Vec::new(),
-                    reads: members.iter().map(read).collect(),
-                    packs: Vec::new(),
-                })
-                .collect(),
-            archives: vec![archive("a", &["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"])],
-            entries: (0..entries.len() as u32)
-                .map(|group| EntryPoint { name: String::new(), groups: vec![group] })
-                .collect(),
-            ..Index::default()
-        };
-        let found: Vec<(Vec<u32>, Vec<u32>)> = packings(&index, &[])
-            .into_iter()
-            .map(|packing| {
-                (
-                    packing.entries.into_iter().collect(),
-                    packing.files.into_iter().map(|file| file.member).collect(),
-                )
-            })
-            .collect();
-        let expected: Vec<(Vec<u32>, Vec<u32>)> =
-            expected.iter().map(|(entries, members)| (entries.to_vec(), members.to_vec())).collect();
-        assert_eq!(found, expected);
-    }
-
-    #[test]
-    fn one_program_has_one_pack() {
-        check(&[&[3, 1, 2]], &[(&[0], &[3, 1, 2])]);
-    }
-
-    #[test]
-    fn what_two_programs_share_is_packed_once() {
-        check(&[&[5, 0, 1], &[1, 7, 0]], &[(&[0], &[5]), (&[0, 1], &[0, 1]), (&[1], &[7])]);
-    }
-
-    #[test]
-    fn a_program_needs_few_packs() {
-        // Program 0 shares something with each of four others, and one thing with all.
-        let entries: &[&[u32]] = &[&[0, 1, 2, 3, 4, 9], &[1, 9], &[2, 9], &[3, 9], &[4, 9]];
-        let expected: &[(&[u32], &[u32])] = &[
-            (&[0], &[0, 1, 2]),
-            (&[1], &[1]),
-            (&[2], &[2]),
-            (&[0, 3], &[3]),
-            (&[0, 4], &[4]),
-            (&[0, 1, 2, 3, 4], &[9]),
-        ];
-        check(entries, expected);
-    }
-
-    #[test]
-    fn a_source_is_packed_as_what_its_programs_want_of_it() {
-        let read = |member| Read { archive: 0, member, range: 0..1 };
-        let reads = vec![read(0), read(1), read(2)];
-        let group = Group { name: String::new(), parents: Vec::new(), reads, packs: Vec::new() };
-        let index = Index {
-            groups: vec![group],
-            archives: vec![archive("a", &["imported.py", "read.py", "table.csv"])],
-            entries: vec![EntryPoint { name: String::new(), groups: vec![0] }],
-            ..Index::default()
-        };
-        let files = |texts: Texts| -> Vec<(u32, bool)> {
-            let packings = packings(&index, &[texts]);
-            packings
-                .iter()
-                .flat_map(|packing| &packing.files)
-                .map(|file| (file.member, file.bytecode))
-                .collect()
-        };
-        assert_eq!(files(Texts::default()), [(0, true), (1, true), (2, false)]);
-        let texts = Texts { only: BTreeSet::from([(0, 1)]), again: vec![(0, 0)] };
-        assert_eq!(files(texts), [(0, true), (1, false), (2, false), (0, false)]);
-    }
-
-    #[test]
-    fn no_program_has_no_pack() {
-        check(&[], &[]);
-        check(&[&[]], &[]);
-    }
-}
+mod tests;

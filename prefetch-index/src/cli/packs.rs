@@ -3,7 +3,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, anyhow, bail};
 use prefetch_index::group::Texts;
-use prefetch_index::index::{Index, Install, Pack, PackedFile, Read};
+use prefetch_index::index::{Index, Install, Pack, PackedFile};
 use prefetch_index::pack::{Decoder, Effort, Kind, PackError, Packed, Step, encode as encode_pack};
 use prefetch_index::packing::{self, File, Packing, packings};
 use prefetch_index::zip::decode_member;
@@ -42,36 +42,9 @@ pub(crate) fn write_packs(
         write_whole(&path, &bytes)?;
         let unpacked: u64 = pack.files.iter().map(|file| index.packed_len(file)).sum();
         eprintln!("{}: {} files, {unpacked} bytes as {}", path.display(), pack.files.len(), pack.len);
-        let number = index.packs.len() as u32;
-        for group in needing(index, &packing, texts) {
-            index.groups[group].packs.push(number);
-        }
-        index.packs.push(pack);
+        packing::enter(index, &packing, pack, texts);
     }
     Ok(())
-}
-
-/// The groups that need a pack: those that read what it holds. A text that was read beyond its import is no group's: the
-/// last one of its program brings it.
-fn needing(index: &Index, packing: &Packing, texts: &[Texts]) -> BTreeSet<usize> {
-    let holds = |archive, member, text| packing.files.contains(&packing::file(index, archive, member, text));
-    let mut needing = BTreeSet::new();
-    let programs = || packing.entries.iter().filter_map(|entry| Some((*entry, texts.get(*entry as usize)?)));
-    for (group, number) in index.groups.iter().zip(0..) {
-        let needs = |read: &Read| {
-            let text = programs().any(|(_, texts)| texts.only.contains(&(read.archive, read.member)));
-            holds(read.archive, read.member, text)
-        };
-        if group.reads.iter().any(needs) {
-            needing.insert(number);
-        }
-    }
-    for (entry, texts) in programs() {
-        if texts.again.iter().any(|(archive, member)| holds(*archive, *member, true)) {
-            needing.extend(index.entries[entry as usize].groups.last().map(|group| *group as usize));
-        }
-    }
-    needing
 }
 
 /// What Pyodide's start reads is needed before anything else: a pack of its own.
