@@ -1,6 +1,6 @@
 //! A pack: the files one program reads, in access order, as one compressed file that can be read while it arrives.
 //!
-//! The members' bytes are sorted into [streams](Stream), because Python text, WebAssembly and the parts of a `.pyc`
+//! The members' bytes are sorted into streams, because Python text, WebAssembly and the parts of a `.pyc`
 //! compress better each with its own statistics. Every stream is LZMA, cut into chunks without a flush between; the
 //! chunks of all streams follow each other in the order in which the members need them.
 //!
@@ -16,7 +16,7 @@
 //! Then frames, integers in LEB128:
 //!
 //! * a chunk: stream number, compressed length (at most 64 KiB), decoded length; then the compressed bytes;
-//! * a member: 255, [`Form`], CRC-32 of its bytes (4 bytes, little-endian), how many bytes it takes from each stream of
+//! * a member: 255, its `Form`, CRC-32 of its bytes (4 bytes, little-endian), how many bytes it takes from each stream of
 //!   that form. All chunks that it needs come before.
 
 mod decoder;

@@ -30,6 +30,11 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     step("lint: cargo clippy, host", || {
         cargo(&["clippy", "--quiet", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"])
     })?;
+    step("documentation: cargo doc, every link", || {
+        let mut doc = Command::new("cargo");
+        doc.current_dir(cache::root()).env("RUSTDOCFLAGS", "-D warnings");
+        step::run(doc.args(["doc", "--quiet", "--locked", "--workspace", "--lib", "--no-deps"]))
+    })?;
     step("types: tsc over the clone's JavaScript", || typescript::check(&ready.places))?;
     step("test: native", || {
         cargo(&["test", "--quiet", "--locked", "--workspace", "--exclude", "wheelfs-tests"])?;
