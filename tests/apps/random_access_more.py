@@ -21,6 +21,7 @@ fd = os.open(PATH, os.O_RDONLY)
 show("pread", 50_000_001, os.pread(fd, 300_000, 50_000_001))
 show("at the end", LEN - 7, os.pread(fd, 100, LEN - 7))
 show("past the end", LEN, os.pread(fd, 100, LEN))
+show("far past it", LEN + 1, os.pread(fd, 1, LEN + 1))
 os.close(fd)
 
 show("numpy", 64_000_000, numpy.fromfile(PATH, dtype="<u4", count=200_000, offset=64_000_000).tobytes())

@@ -177,6 +177,7 @@ async fn every_other_way_to_read() -> Result<(), HarnessError> {
         line("pread", 50_000_001..50_300_001),
         line("at the end", LEN - 7..LEN),
         line("past the end", LEN..LEN),
+        line("far past it", LEN + 1..LEN + 1),
         line("numpy", 64_000_000..64_800_000),
         line("on and on", 100_000_000..100_000_000 + 128 * 65_536),
         line("tasks", 150_000_000..150_001_500),
@@ -190,6 +191,7 @@ async fn every_other_way_to_read() -> Result<(), HarnessError> {
     // 8 MiB read on and on: each request is twice as long as the one before, up to 2 MiB.
     let (bytes, ranges) = moved(&setting.site);
     println!("{bytes} bytes, {ranges:?}");
+    assert!(bytes < 30 * MB, "{bytes} bytes");
     let on_and_on =
         ranges.iter().filter(|range| range.start > SMALL + 99 * MB && range.end < SMALL + 120 * MB);
     let lens: Vec<u64> = on_and_on.map(|range| (range.end - range.start) >> 18).collect();

@@ -19,9 +19,10 @@ const MAX_AHEAD: u64 = 8;
 /// Places at which a reader may go on that are remembered.
 const MAX_PLACES: usize = 16;
 
-/// Numbers of the blocks that hold the bytes `range`.
-pub fn holding(range: &Range<u64>) -> Range<u64> {
-    range.start / BLOCK..range.end.div_ceil(BLOCK)
+/// Numbers of the blocks that hold the bytes `range` of a member of `len` bytes: none where all of them lie past its end.
+pub fn holding(range: &Range<u64>, len: u64) -> Range<u64> {
+    let end = range.end.min(len);
+    if range.start < end { range.start / BLOCK..end.div_ceil(BLOCK) } else { 0..0 }
 }
 
 /// The bytes of the blocks `run` of a member of `len` bytes.
@@ -127,9 +128,18 @@ mod tests {
 
     #[test]
     fn bytes_and_blocks() {
-        let cases = [(0..1, 0..1), (0..BLOCK, 0..1), (BLOCK - 1..BLOCK + 1, 0..2), (BLOCK..BLOCK, 1..1)];
+        let len = 2 * BLOCK + 7;
+        let cases = [
+            (0..1, 0..1),
+            (0..BLOCK, 0..1),
+            (BLOCK - 1..BLOCK + 1, 0..2),
+            (BLOCK..BLOCK, 0..0),
+            (len - 1..u64::MAX, 2..3),
+            (len..len + 1, 0..0),
+            (len + BLOCK..len + 2 * BLOCK, 0..0),
+        ];
         for (bytes, blocks) in cases {
-            assert_eq!(holding(&bytes), blocks, "{bytes:?}");
+            assert_eq!(holding(&bytes, len), blocks, "{bytes:?}");
         }
         assert_eq!(bytes_of(&(1..3), 10 * BLOCK), BLOCK..3 * BLOCK);
         assert_eq!(bytes_of(&(1..3), 2 * BLOCK + 7), BLOCK..2 * BLOCK + 7, "the last block is shorter");

@@ -34,19 +34,19 @@ impl State {
         })
     }
 
-    /// The blocks to bring for a read of `range` (which may end past the member), or nothing where the whole member is to
-    /// be brought: it is not large, it is here or coming anyway, or the read is so long that blocks save nothing.
+    /// The blocks to bring for a read of `range` (which may end, or lie, past the member), or nothing where the whole member
+    /// is to be brought: it is not large, it is here or coming anyway, or the read is so long that blocks save nothing.
     pub(crate) fn blocks_for(&self, id: MemberId, range: &Range<u64>) -> Option<Range<u64>> {
         let member = self.member(id).filter(|_| self.is_large(id))?;
-        let range = range.start..range.end.min(member.len);
-        let len = range.end.checked_sub(range.start)?;
+        let blocks = holding(range, member.len);
+        let len = range.end.min(member.len).saturating_sub(range.start);
         let file = FileId::Member(id);
         let whole = len >= member.len / 2
             || len > self.cache.budget() / 4
             || self.cache.contains(&Kept::File(file))
             || self.packs.place(file).is_some()
             || self.scheduler.find(id.archive, &member.span()) != Found::Nowhere;
-        (!whole).then(|| holding(&range))
+        (!whole || blocks.is_empty()).then_some(blocks)
     }
 
     /// Whether all these blocks are here.
