@@ -1,8 +1,9 @@
 //! From recorded runs to groups: what each import reads beyond the imports before it.
 //!
 //! An outermost import is a group named by its module. What a program reads outside its imports is a group named by the
-//! program, a further one (`app#2`) for each stretch after another import, so that groups in their order keep the order
-//! of the reads. Groups of one name met in several traces become one, in the order of the first.
+//! program (`program pandas` where an import has that name), a further one (`app#2`) for each stretch after another
+//! import, so that groups in their order keep the order of the reads. Groups of one name met in several traces become one,
+//! in the order of the first.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -37,6 +38,8 @@ pub struct Texts {
 pub fn group(archives: &[Archive], traces: &[(&str, &Trace)]) -> Grouped {
     let files = Files::of(archives);
     let mut grouped = Grouped::default();
+    let imported: BTreeSet<&str> =
+        traces.iter().flat_map(|(_, trace)| imports(trace)).map(top_level).collect();
     for (name, trace) in traces {
         let mut run = Run {
             archives,
@@ -46,7 +49,10 @@ pub fn group(archives: &[Archive], traces: &[(&str, &Trace)]) -> Grouped {
             seen: BTreeMap::new(),
             texts: Texts::default(),
         };
-        run.follow(name, trace);
+        // An import brings every group that is named like its package.
+        let is_module = imported.contains(top_level(name));
+        let program = if is_module { format!("program {name}") } else { (*name).to_owned() };
+        run.follow(&program, trace);
         let (groups, texts) = (run.started, run.texts);
         grouped.texts.push(texts);
         grouped.entries.push(EntryPoint { name: (*name).to_owned(), groups });
@@ -56,6 +62,17 @@ pub fn group(archives: &[Archive], traces: &[(&str, &Trace)]) -> Grouped {
         drop_what_parents_read(&mut grouped.groups, id);
     }
     grouped
+}
+
+fn imports(trace: &Trace) -> impl Iterator<Item = &str> {
+    trace.events.iter().filter_map(|event| match &event.kind {
+        EventKind::Import(module) => Some(module.as_str()),
+        _ => None,
+    })
+}
+
+fn top_level(module: &str) -> &str {
+    module.split('.').next().unwrap_or(module)
 }
 
 /// Archive and member.

@@ -101,6 +101,32 @@ fn stretches_outside_imports_keep_their_place() {
 }
 
 #[test]
+fn a_program_named_like_an_import_has_groups_of_its_own() {
+    let importing = ">num num/__init__.py < num/extra.py >sym sym/__init__.py < frame/io.py";
+    check(
+        &[("num", importing), ("other", ">num num/__init__.py <")],
+        &[
+            "num[]: num/__init__.py",
+            "program num[num]: num/extra.py",
+            "sym[]: sym/__init__.py",
+            "program num#2[num,program num]: frame/io.py",
+            "num = num,program num,sym,program num#2",
+            "other = num",
+        ],
+    );
+    // The import is another program's, of a module in the package.
+    check(
+        &[("num.core", "num/extra.py"), ("other", ">num num/__init__.py <")],
+        &[
+            "program num.core[]: num/extra.py",
+            "num[]: num/__init__.py",
+            "num.core = program num.core",
+            "other = num",
+        ],
+    );
+}
+
+#[test]
 fn groups_of_several_programs_merge() {
     let first = ">frame frame/__init__.py num/__init__.py <";
     let second = ">num num/__init__.py num/extra.py < >frame frame/__init__.py frame/io.py <";
