@@ -194,7 +194,8 @@ impl Scheduler {
         }
     }
 
-    /// Queues planned requests behind those already queued. What is here or under way is not asked for again.
+    /// Queues planned requests behind those already queued. What is here or under way is not asked for again; what comes
+    /// because nothing else was to be done is foreseen now.
     pub fn prefetch(&mut self, planned: &[plan::Request], wants: &[plan::Want]) {
         for request in planned {
             let spans = request
@@ -202,7 +203,16 @@ impl Scheduler {
                 .iter()
                 .filter_map(|want| wants.get(*want as usize))
                 .map(|want| want.span.clone());
-            for (span, unread) in self.uncovered(request.archive, spans.collect()) {
+            let spans: Vec<_> = spans.collect();
+            for span in &spans {
+                let Some((id, _)) = self.covering(request.archive, span) else { continue };
+                let Some(covering) = self.requests.get_mut(&id) else { continue };
+                if std::mem::take(&mut covering.background) && covering.state == State::Queued {
+                    self.background.retain(|queued| *queued != id);
+                    self.queue.push_back(id);
+                }
+            }
+            for (span, unread) in self.uncovered(request.archive, spans) {
                 let id = self.insert(request.archive, span, unread);
                 self.queue.push_back(id);
             }
@@ -361,11 +371,12 @@ impl Scheduler {
         self.starts(archive).values().any(|id| self.requests.get(id).is_some_and(|request| request.keep))
     }
 
-    /// A planned or demanded span has been read and need not be kept.
+    /// The planned and demanded spans that begin in `span` have been read and need not be kept, or are not wanted any more
+    /// where they are still to come.
     pub fn release(&mut self, archive: u32, span: &Range<u64>) {
-        let Some((id, _)) = self.covering(archive, span) else { return };
+        let Some((_, &id)) = self.starts(archive).range(..span.end).next_back() else { return };
         let Some(request) = self.requests.get_mut(&id) else { return };
-        request.unread.remove(&span.start);
+        request.unread.retain(|start| !span.contains(start));
         if request.is_done_with() {
             self.remove(id);
         }

@@ -59,6 +59,37 @@ fn bytes_are_usable_while_the_rest_arrives_and_dropped_once_read() {
 }
 
 #[test]
+fn what_was_read_otherwise_is_dropped_once_its_request_is_through() {
+    let mut scheduler = Scheduler::new(4);
+    prefetch(&mut scheduler, &[10..12, 14..18]);
+    let id = scheduler.next_to_send().unwrap().id;
+    scheduler.supply(id, b"abc").unwrap();
+    scheduler.release(0, &(14..18));
+    assert_eq!(scheduler.find(0, &(14..18)), Found::Coming(id));
+    scheduler.release(0, &(10..12));
+    assert_eq!(scheduler.held(), 3, "more is to come");
+    scheduler.supply(id, b"defgh").unwrap();
+    scheduler.finish(id).unwrap();
+    assert_eq!((scheduler.held(), scheduler.find(0, &(10..12))), (0, Found::Nowhere));
+}
+
+#[test]
+fn a_span_is_released_by_all_of_its_member() {
+    // Wanted with the local header, or without it where that was read before.
+    for wanted in [10..20, 14..20] {
+        let mut scheduler = Scheduler::new(4);
+        let id = scheduler.demand(0, wanted.clone());
+        scheduler.demand(0, 30..40);
+        scheduler.supply(id, &vec![0; (wanted.end - wanted.start) as usize]).unwrap();
+        scheduler.finish(id).unwrap();
+        scheduler.release(0, &(0..10));
+        assert_ne!(scheduler.held(), 0, "{wanted:?}: another member");
+        scheduler.release(0, &(10..18));
+        assert_eq!(scheduler.held(), 0, "{wanted:?}");
+    }
+}
+
+#[test]
 fn the_rest_comes_when_nothing_else_is_to_be_done() {
     let mut scheduler = Scheduler::new(4);
     prefetch(&mut scheduler, &[20..30]);
@@ -129,6 +160,22 @@ fn what_is_queued_for_the_rest_can_be_demanded() {
     scheduler.demand(0, 100..120);
     assert_eq!(sent(&mut scheduler), [(100..120, true)]);
     assert_eq!(scheduler.next_to_fill(), None);
+}
+
+#[test]
+fn what_is_queued_for_the_rest_can_be_foreseen_later() {
+    let mut scheduler = Scheduler::new(4);
+    scheduler.fill(0, vec![0..10, 100..120, 200..230, 300..340], 0, 1000);
+    let under_way = scheduler.next_to_fill().unwrap().id;
+    let paused = scheduler.next_to_fill().unwrap().id;
+    scheduler.supply(paused, &[0; 5]).unwrap();
+    scheduler.pause(paused);
+    prefetch(&mut scheduler, &[300..340, 250..260, 0..10]);
+    prefetch(&mut scheduler, &[100..120]);
+    assert!(!scheduler.is_background(under_way));
+    assert_eq!(sent(&mut scheduler), [(300..340, false), (250..260, false), (100..120, false)]);
+    assert_eq!(scheduler.remaining(paused), Some(105..120), "what has come stays");
+    assert_eq!(scheduler.next_to_fill(), None, "the rest waits for what is foreseen");
 }
 
 #[test]

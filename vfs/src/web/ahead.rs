@@ -75,8 +75,12 @@ impl State {
         };
         let missing = members.filter(is_missing).filter_map(|id| {
             let span = self.member(id)?.span();
-            matches!(self.scheduler.find(id.archive, &span), Found::Nowhere)
-                .then_some(Want { archive: id.archive, span })
+            let is_foreseen = match self.scheduler.find(id.archive, &span) {
+                Found::Bytes(_) => true,
+                Found::Coming(request) => !self.scheduler.is_background(request),
+                Found::Nowhere => false,
+            };
+            (!is_foreseen).then_some(Want { archive: id.archive, span })
         });
         let wants: Vec<Want> = missing.collect();
         let lens: Vec<u64> = self.index.archives.iter().map(|archive| archive.len).collect();

@@ -75,8 +75,9 @@ async fn obtain_from_wheel(shared: &Shared, id: MemberId) -> Result<Decoded, Fai
         pump(shared);
         let arrived = woken.await.unwrap_or_else(|_| Err(shared.borrow().failure(id, Cause::Network)));
         arrived.map_err(|failure| name_member(shared, id, failure))?;
-        let decoded = { shared.borrow_mut().decode_arrived(id) };
-        if let Some(Ok(decoded)) = decoded {
+        // Another reader may have decoded it meanwhile.
+        let decoded = { shared.borrow_mut().at_hand(FileId::Member(id)) };
+        if let Some(decoded) = decoded {
             return Ok(decoded);
         }
     }

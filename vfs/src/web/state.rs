@@ -269,10 +269,7 @@ impl State {
         // The scheduler's bytes and the member live in different fields, but both behind `self`.
         let member = &mut self.index.archives[id.archive as usize].members[id.member as usize];
         let decoded = decode(member, bytes).map_err(|cause| self.failure(id, cause));
-        Some(decoded.map(|bytes| {
-            self.scheduler.release(id.archive, &span);
-            self.keep(id, bytes)
-        }))
+        Some(decoded.map(|bytes| self.keep(id, bytes)))
     }
 
     /// Decodes a member from bytes that were fetched outside the scheduler.
@@ -288,6 +285,9 @@ impl State {
     }
 
     fn keep(&mut self, id: MemberId, bytes: Uint8Array) -> Decoded {
+        // Its span began at the local header before that was read.
+        let span = self.member(id).map(|member| member.header_offset..member.span_end);
+        self.scheduler.release(id.archive, &span.unwrap_or_default());
         self.stats.members += 1;
         self.stats.decoded_bytes += u64::from(bytes.length());
         let decoded = Decoded(bytes);
