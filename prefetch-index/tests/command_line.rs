@@ -62,6 +62,26 @@ impl Site {
         site
     }
 
+    /// With files of the names that Pyodide's have, and a program.
+    fn runnable() -> Site {
+        let site = Site::new();
+        for name in ["pyodide.mjs", "python_stdlib.zip", "pyodide.asm.wasm", "app.py"] {
+            std::fs::write(site.path(name), "").unwrap();
+        }
+        site
+    }
+
+    /// The command in this folder, with a shell script in the place of Node.
+    fn with_node(&self, script: &str) -> Command {
+        use std::os::unix::fs::PermissionsExt;
+        let node = self.path("node.sh");
+        std::fs::write(&node, format!("#!/bin/sh\n{script}\n")).unwrap();
+        std::fs::set_permissions(&node, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_prefetch-index"));
+        command.current_dir(self.dir.path()).env("NODE", node);
+        command
+    }
+
     fn write_trace(&self, name: &str, pyodide: &str) {
         let lines = [
             format!(
@@ -257,6 +277,82 @@ fn record_says_what_is_missing() {
         .unwrap();
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert!(stderr.contains("no-node: Node cannot be started; install Node 18 or newer"), "{stderr}");
+}
+
+#[test]
+fn record_says_where_the_trace_cannot_go_before_it_runs_anything() {
+    let site = Site::runnable();
+    let (dir, app) = (site.name(""), site.name("app.py"));
+    let file = site.name("pyodide-lock.json/app.trace");
+    let cases = [
+        (site.name("missing/app.trace"), "there is no folder"),
+        (file, "there is no folder"),
+        (site.name(""), "a folder; give the file"),
+    ];
+    for (out, expected) in cases {
+        let args = ["record", "--pyodide", &dir, "-o", &out, &app];
+        let output = site.with_node("touch ran").args(args).output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success() && stderr.contains(expected), "{stderr}");
+        assert!(!site.path("ran").exists(), "{out}");
+    }
+}
+
+#[test]
+fn record_replaces_a_trace_in_one_step() {
+    let site = Site::runnable();
+    let (old, dir, app, out) =
+        (site.path("old.trace"), site.name(""), site.name("app.py"), site.name("app.trace"));
+    let before = std::fs::read(site.path("app.trace")).unwrap();
+    // Who has the old one open reads on in it.
+    std::fs::hard_link(site.path("app.trace"), &old).unwrap();
+    let runner = r#"head -n 2 old.trace > "$(printf %s "$2" | sed 's/.*"out":"\([^"]*\)".*/\1/')""#;
+    let record = ["record", "--pyodide", &dir, "-o", &out, &app];
+    let output = site.with_node(runner).args(record).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(std::fs::read(&old).unwrap(), before);
+    assert!(std::fs::read(site.path("app.trace")).unwrap().len() < before.len());
+}
+
+#[test]
+fn a_path_that_node_cannot_be_told_of_is_named() {
+    use std::os::unix::ffi::OsStrExt;
+    let site = Site::runnable();
+    let odd = site.path("").join(std::ffi::OsStr::from_bytes(b"\xff.py"));
+    std::fs::write(&odd, "").unwrap();
+    let (dir, out) = (site.name(""), site.name("x.trace"));
+    let record = ["record", "--pyodide", &dir, "-o", &out].map(std::ffi::OsStr::new);
+    let recorded = site.with_node("exit 1").args(record).arg(&odd).output().unwrap();
+
+    std::fs::remove_file(&odd).unwrap();
+    std::fs::create_dir(&odd).unwrap();
+    for file in std::fs::read_dir(site.path("")).unwrap().map(Result::unwrap) {
+        if file.path().is_file() {
+            std::fs::copy(file.path(), odd.join(file.file_name())).unwrap();
+        }
+    }
+    let trace = site.name("app.trace");
+    let build = ["build", "--pack", "--trace", &trace, "-o", &out, "--pyodide"].map(std::ffi::OsStr::new);
+    let built = site.with_node("exit 1").args(build).arg(&odd).output().unwrap();
+    for output in [recorded, built] {
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{stderr}");
+        assert!(stderr.contains("not UTF-8"), "{stderr}");
+    }
+}
+
+#[test]
+fn options_of_packs_are_refused_where_none_is_written() {
+    for option in ["--quick", "--strip=docstrings"] {
+        let args = ["build", "--pyodide", "x", "--trace", "x.trace", "-o", "out", option];
+        let output = run(&args);
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{stderr}");
+        assert!(stderr.contains("--pack") && stderr.contains("--stdlib"), "{stderr}");
+        for written in ["--pack", "--stdlib"] {
+            assert_eq!(run(&[&args[..], &[written]].concat()).status.code(), Some(1), "{option} {written}");
+        }
+    }
 }
 
 #[test]

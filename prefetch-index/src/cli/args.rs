@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand};
+use clap::{ArgGroup, Parser, Subcommand};
 
 /// Make Pyodide pages start fast: record once what a program reads, then bring just that, in that order.
 #[derive(Debug, Parser)]
@@ -61,6 +61,7 @@ pub(crate) struct Record {
 /// Every wheel the traces name is read once and checked against the lock file's SHA-256. --pack and --stdlib compile Python
 /// with the folder's own Pyodide and need Node, as `record` does. Serve everything in OUT from one folder.
 #[derive(Debug, clap::Args)]
+#[command(group(ArgGroup::new("compiled").args(["pack", "stdlib"]).multiple(true)))]
 pub(crate) struct Build {
     /// Folder as a site serves it, with pyodide-lock.json and the wheels
     #[arg(long, value_name = "DIR")]
@@ -76,11 +77,11 @@ pub(crate) struct Build {
     #[arg(long)]
     pub(crate) pack: bool,
     /// Leave out of the compiled Python: docstrings (`__doc__` is empty, help() shows signatures only), columns
-    /// (tracebacks name lines but do not underline expressions)
-    #[arg(long, value_name = "WHAT", value_delimiter = ',')]
+    /// (tracebacks name lines but do not underline expressions). Needs --pack or --stdlib
+    #[arg(long, value_name = "WHAT", value_delimiter = ',', requires = "compiled")]
     pub(crate) strip: Vec<Strip>,
-    /// Compress packs in seconds instead of a minute, to a tenth more bytes: for trying out
-    #[arg(long)]
+    /// Compress packs in seconds instead of a minute, to a tenth more bytes: for trying out. Needs --pack or --stdlib
+    #[arg(long, requires = "compiled")]
     pub(crate) quick: bool,
     /// Also write python_stdlib.pack: the modules of the standard library that Pyodide's start and the programs load,
     /// compiled. Pages boot from it; the other modules stay importable and are fetched one by one

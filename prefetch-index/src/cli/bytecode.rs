@@ -24,13 +24,13 @@ pub(crate) fn compile(dir: &Path, sources: &[Source], strip: &[Strip]) -> Result
         let file = work.path().join(number.to_string());
         std::fs::write(&file, &source.bytes)
             .with_context(|| format!("{}: cannot be written", file.display()))?;
-        list.push(serde_json::json!({ "file": file, "name": source.name }));
+        list.push(serde_json::json!({ "file": node::option(&file)?, "name": source.name }));
     }
     let (listed, out) = (work.path().join("sources.json"), work.path().join("out"));
     std::fs::write(&listed, serde_json::to_vec(&list)?).context("the list of sources cannot be written")?;
     let bar = progress::step(&format!("compiling {} Python files", sources.len()), 0);
     let options = serde_json::json!({
-        "dir": dir, "sources": listed, "out": out,
+        "dir": node::option(dir)?, "sources": node::option(&listed)?, "out": node::option(&out)?,
         "docstrings": !strip.contains(&Strip::Docstrings), "columns": !strip.contains(&Strip::Columns),
     });
     let status = node::run(work.path(), COMPILER, &options)?;

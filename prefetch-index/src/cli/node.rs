@@ -20,6 +20,12 @@ pub(crate) fn check_runtime(dir: &Path) -> Result<()> {
     Ok(())
 }
 
+/// A path as the options have it, which are JSON.
+pub(crate) fn option(path: &Path) -> Result<&str> {
+    path.to_str()
+        .with_context(|| format!("{}: not UTF-8, so Node cannot be told of it; rename it", path.display()))
+}
+
 /// Runs a script in Node: `$NODE`, else `node` on PATH. `work` is a folder for the script's file; `options` its argument.
 pub(crate) fn run(work: &Path, script: &str, options: &serde_json::Value) -> Result<ExitStatus> {
     let file = work.join("script.mjs");

@@ -1,7 +1,10 @@
+use std::path::Path;
+
 use anyhow::{Context, Result, bail};
 use prefetch_index::trace::{self, EventKind};
 
 use crate::args::Record;
+use crate::build::write_whole;
 use crate::{lock, node};
 
 const RUNNER: &str = include_str!("record.mjs");
@@ -16,11 +19,13 @@ pub(crate) fn record(args: &Record) -> Result<()> {
     if !args.app.is_file() {
         bail!("{app}: no such file; give the Python file to run");
     }
+    check_output(&args.output)?;
 
     let work = tempfile::tempdir().context("no temporary folder can be made")?;
     let result = work.path().join("trace");
     let options = serde_json::json!({
-        "dir": args.pyodide, "app": args.app, "packages": args.packages, "out": result,
+        "dir": node::option(&args.pyodide)?, "app": node::option(&args.app)?,
+        "packages": args.packages, "out": node::option(&result)?,
     });
     // No spinner: the terminal is the program's.
     eprintln!("running {app} on the Pyodide of {dir}");
@@ -39,8 +44,7 @@ pub(crate) fn record(args: &Record) -> Result<()> {
 
     let text = std::fs::read_to_string(&result).context("the run left no trace")?;
     let trace = trace::parse(&text).context("the run left a broken trace")?;
-    std::fs::write(&args.output, text)
-        .with_context(|| format!("{}: cannot be written", args.output.display()))?;
+    write(&args.output, &text)?;
     let files: std::collections::BTreeSet<&str> = trace
         .events
         .iter()
@@ -51,4 +55,35 @@ pub(crate) fn record(args: &Record) -> Result<()> {
         .collect();
     eprintln!("{}: {} files read of {} packages", args.output.display(), files.len(), trace.packages.len());
     Ok(())
+}
+
+/// A program may run for minutes: that its trace has no place is said before.
+fn check_output(output: &Path) -> Result<()> {
+    let shown = output.display();
+    if output.is_dir() {
+        bail!("{shown}: a folder; give the file to write the trace to");
+    }
+    let folder = match output.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    if !folder.is_dir() {
+        bail!("{shown}: there is no folder {}; make it first", folder.display());
+    }
+    if is_replaced(output) {
+        tempfile::tempfile_in(folder).with_context(|| format!("{shown}: cannot be written"))?;
+    }
+    Ok(())
+}
+
+fn write(output: &Path, text: &str) -> Result<()> {
+    if is_replaced(output) {
+        return write_whole(output, text.as_bytes());
+    }
+    std::fs::write(output, text).with_context(|| format!("{}: cannot be written", output.display()))
+}
+
+/// Not so a pipe or `/dev/stdout`.
+fn is_replaced(output: &Path) -> bool {
+    output.is_file() || !output.exists()
 }
