@@ -158,6 +158,12 @@ async fn a_wheel_that_changed_since_the_index() -> Result<(), HarnessError> {
     let run = tiny.ahead(&site, NOTHING, true).await?;
     assert_eq!((run.warnings.as_slice(), requests()), ([].as_slice(), 1));
     assert_refused(run, "changed", WHEEL, &["11054", "11053", "rebuild the index"]);
+
+    // The same where the server has no ranges.
+    site.server.inject(&wheel, Fault::IgnoreRange, 100);
+    let run = tiny.ahead(&site, NOTHING, true).await?;
+    assert_eq!((run.warnings.as_slice(), requests()), ([].as_slice(), 1));
+    assert_refused(run, "changed", WHEEL, &["11054", "11053", "rebuild the index"]);
     Ok(())
 }
 

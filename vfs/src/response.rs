@@ -16,6 +16,22 @@ pub enum Body {
     Whole,
 }
 
+impl Body {
+    /// What a body of the wrong length says, which was not seen to break off. A whole file of another length is another
+    /// file than the index was built for, and comes no other way the next time; unless `announced`, the length that the
+    /// server told, is the right one: then it was cut off.
+    pub fn changed(self, error: SupplyError, announced: Option<u64>) -> Option<ResponseError> {
+        match error {
+            SupplyError::TooShort { wanted, got } | SupplyError::TooLong { wanted, got }
+                if self == Self::Whole && announced != Some(wanted) =>
+            {
+                Some(ResponseError::Changed { indexed: wanted, found: got })
+            }
+            _ => None,
+        }
+    }
+}
+
 /// Bytes of a file that may be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Received {
@@ -98,26 +114,28 @@ impl ResponseError {
 }
 
 /// Checks a response to `Range: bytes=wanted`, or without `wanted` to a request for the whole file. `archive_len`: length
-/// of the file as indexed. `content_range`: the header, `None` when absent or not exposed to scripts (CORS).
+/// of the file as indexed. `content_range`: the header, `None` when absent or not exposed to scripts (CORS). `body_len`:
+/// length of the body where it is known before, not of its `Content-Encoding`.
 pub fn check(
     status: u16,
     content_range: Option<&str>,
+    body_len: Option<u64>,
     wanted: Option<&Range<u64>>,
     archive_len: Option<u64>,
 ) -> Result<Body, ResponseError> {
+    let changed = |found: Option<u64>| match (archive_len, found) {
+        (Some(indexed), Some(found)) if indexed != found => Err(ResponseError::Changed { indexed, found }),
+        _ => Ok(()),
+    };
     let wanted = match (status, wanted) {
-        (200, _) => return Ok(Body::Whole),
+        (200, _) => return changed(body_len).map(|()| Body::Whole),
         (206, Some(wanted)) => wanted,
         (other, _) => return Err(ResponseError::Status(other)),
     };
     // Without the header the length of the body is checked as it arrives, and the CRC-32 of what it holds.
     let Some(header) = content_range else { return Ok(Body::Range) };
     let (range, total) = parse_content_range(header).ok_or(ResponseError::MalformedContentRange)?;
-    if let (Some(indexed), Some(found)) = (archive_len, total)
-        && indexed != found
-    {
-        return Err(ResponseError::Changed { indexed, found });
-    }
+    changed(total)?;
     if range != *wanted {
         if range.start == 0 && total == Some(range.end) {
             return Ok(Body::Whole);
@@ -168,7 +186,7 @@ mod tests {
 
     #[test]
     fn responses() {
-        let check = |status, header| check(status, header, Some(&(5..9)), Some(100));
+        let check = |status, header| check(status, header, None, Some(&(5..9)), Some(100));
         assert_eq!(check(206, Some("bytes 5-8/100")), Ok(Body::Range));
         assert_eq!(check(206, Some("bytes 5-8/*")), Ok(Body::Range));
         assert_eq!(check(206, None), Ok(Body::Range));
@@ -182,12 +200,38 @@ mod tests {
             Err(ResponseError::OtherRange { wanted_start: 5, wanted_end: 8, got_start: 4, got_end: 8 })
         );
         assert_eq!(check(206, Some("bytes what")), Err(ResponseError::MalformedContentRange));
-        assert_eq!(super::check(200, None, None, None), Ok(Body::Whole));
-        assert_eq!(super::check(206, None, None, None), Err(ResponseError::Status(206)));
+        assert_eq!(super::check(200, None, None, None, None), Ok(Body::Whole));
+        assert_eq!(super::check(206, None, None, None, None), Err(ResponseError::Status(206)));
+        let changed = Err(ResponseError::Changed { indexed: 100, found: 99 });
+        for (body_len, expected) in
+            [(Some(99), changed), (Some(100), Ok(Body::Whole)), (None, Ok(Body::Whole))]
+        {
+            assert_eq!(super::check(200, None, body_len, Some(&(5..9)), Some(100)), expected);
+        }
+        assert_eq!(super::check(200, None, Some(99), None, None), Ok(Body::Whole));
         for (status, retries, about_ranges) in [(503, 3, false), (404, 0, false), (416, 0, true)] {
             let error = check(status, None).unwrap_err();
             assert_eq!((error.retries(), error.is_about_ranges()), (retries, about_ranges), "{status}");
         }
+    }
+
+    #[test]
+    fn a_whole_body_of_another_length_is_another_file() {
+        let short = SupplyError::TooShort { wanted: 8, got: 7 };
+        let changed = |found| Some(ResponseError::Changed { indexed: 8, found });
+        let cases = [
+            (Body::Whole, short, None, changed(7)),
+            (Body::Whole, short, Some(7), changed(7)),
+            (Body::Whole, short, Some(8), None),
+            (Body::Whole, SupplyError::TooLong { wanted: 8, got: 9 }, Some(5), changed(9)),
+            (Body::Whole, SupplyError::Gone, None, None),
+            (Body::Range, short, Some(8), None),
+            (Body::Range, short, None, None),
+        ];
+        for (body, error, announced, expected) in cases {
+            assert_eq!(body.changed(error, announced), expected, "{body:?} {error} {announced:?}");
+        }
+        assert_eq!(ResponseError::Changed { indexed: 8, found: 7 }.retries(), 0);
     }
 
     #[test]

@@ -38,13 +38,15 @@ pub(crate) fn read(
         match Received::new(body, bytes.split_off(0), asked.as_ref(), archive_len) {
             Ok(Received::Range(mut bytes)) => return Ok(Received::Range(bytes.split_off(before as usize))),
             Ok(whole) => return Ok(whole),
-            Err(error @ SupplyError::TooShort { .. }) => {
-                if before == MARK || asked.is_none_or(|asked| asked.start == 0) || !on_window() {
-                    return Err(error.into());
-                }
+            Err(SupplyError::TooShort { .. })
+                if body == Body::Range
+                    && before < MARK
+                    && asked.is_some_and(|asked| asked.start > 0)
+                    && on_window() =>
+            {
                 before += 1;
             }
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(Cause::of_body(body, error, None)),
         }
     }
 }
@@ -59,8 +61,11 @@ fn by_host(
     let answer = host
         .read_blocking(url, start, end)
         .map_err(|_| if is_file(url) { Cause::Unreadable } else { Cause::Network })?;
-    let body = response::check(answer.status(), answer.content_range().as_deref(), span, archive_len)?;
-    Ok((body, answer.body().to_vec()))
+    let bytes = answer.body().to_vec();
+    let body_len = Some(bytes.len() as u64);
+    let body =
+        response::check(answer.status(), answer.content_range().as_deref(), body_len, span, archive_len)?;
+    Ok((body, bytes))
 }
 
 fn by_xhr(url: &str, span: Option<&Range<u64>>, archive_len: Option<u64>) -> Result<(Body, Vec<u8>), Cause> {
@@ -80,7 +85,7 @@ fn by_xhr(url: &str, span: Option<&Range<u64>>, archive_len: Option<u64>) -> Res
     request.send().map_err(|_| Cause::Network)?;
     let status = request.status().map_err(|_| Cause::Network)?;
     let content_range = request.get_response_header("content-range").ok().flatten();
-    let body = response::check(status, content_range.as_deref(), span, archive_len)?;
+    let body = response::check(status, content_range.as_deref(), None, span, archive_len)?;
     let content = request.response().map_err(|_| Cause::Broken)?;
     let bytes = if on_window() {
         // x-user-defined maps 0x80-0xFF to U+F780-U+F7FF: the low byte is the byte. A whole archive begins "PK", which is

@@ -6,7 +6,7 @@ use prefetch_index::zip::{DecodeError, ZipError};
 use wasm_bindgen::JsValue;
 
 use super::host::WheelfsError;
-use crate::response::ResponseError;
+use crate::response::{Body, ResponseError};
 use crate::scheduler::SupplyError;
 
 /// Why bytes cannot be had.
@@ -52,6 +52,11 @@ pub(crate) enum Cause {
 }
 
 impl Cause {
+    /// A body of the wrong length; `announced` by the server.
+    pub(crate) fn of_body(body: Body, error: SupplyError, announced: Option<u64>) -> Self {
+        body.changed(error, announced).map_or_else(|| error.into(), Self::Response)
+    }
+
     /// How often the same request may be repeated.
     pub(crate) fn retries(&self) -> u32 {
         match self {

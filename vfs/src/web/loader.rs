@@ -337,7 +337,7 @@ async fn transfer(shared: &Shared, send: &Send, whole: bool) -> Result<(), Stop>
     let manner = Manner { urgent: send.urgent, cache };
     match transport::request(host.as_ref(), &url, span, len, manner).await? {
         Incoming::Bytes(bytes) => supply(shared, send.id, &bytes.to_vec())?,
-        Incoming::Stream(reader, body, _) => {
+        Incoming::Stream(reader, body, announced) => {
             if let (Body::Whole, Some(len)) = (body, len)
                 && let Err(gone) = become_whole(shared, send, len)
             {
@@ -346,7 +346,7 @@ async fn transfer(shared: &Shared, send: &Send, whole: bool) -> Result<(), Stop>
             }
             while let Some(chunk) = transport::next_chunk(&reader).await? {
                 let stop = match supply(shared, send.id, &chunk.to_vec()) {
-                    Err(error) => error.into(),
+                    Err(error) => Cause::of_body(body, error, announced).into(),
                     Ok(()) if shared.borrow_mut().pause(send.id) => Stop::Paused,
                     Ok(()) => continue,
                 };
@@ -354,6 +354,8 @@ async fn transfer(shared: &Shared, send: &Send, whole: bool) -> Result<(), Stop>
                 let _ = reader.cancel();
                 return Err(stop);
             }
+            let ended = shared.borrow_mut().scheduler.finish(send.id);
+            return Ok(ended.map_err(|error| Cause::of_body(body, error, announced))?);
         }
     }
     Ok(shared.borrow_mut().scheduler.finish(send.id)?)

@@ -35,7 +35,8 @@ pub(crate) struct Manner {
 
 /// A response whose headers were checked; its body is still to come.
 pub(crate) enum Incoming {
-    /// The body in chunks, as they arrive; and the length of the whole file, where the server tells it.
+    /// The body in chunks, as they arrive; and the length of the whole file, where the server tells it: of a whole file that
+    /// is `Content-Length`, which is another where the body is encoded.
     Stream(ReadableStreamDefaultReader, Body, Option<u64>),
     /// A file of Node's, read at once.
     Bytes(Uint8Array),
@@ -57,9 +58,19 @@ pub(crate) async fn request(
     }
     let response = fetch("GET", url, span, manner).await?;
     let content_range = header(&response, "content-range");
-    let total = content_range.as_deref().and_then(response::parse_content_range).and_then(|(_, total)| total);
+    let mut total =
+        content_range.as_deref().and_then(response::parse_content_range).and_then(|(_, total)| total);
+    let mut body_len = None;
+    if response.status() == 200 {
+        total = header(&response, "content-length").and_then(|text| text.parse().ok());
+        // Of an encoded body it is another. From another origin scripts see the length, but not whether it is encoded.
+        let kind = Reflect::get(&response, &"type".into());
+        let is_encoded =
+            kind.is_ok_and(|kind| kind == "cors") || header(&response, "content-encoding").is_some();
+        body_len = total.filter(|_| !is_encoded);
+    }
     let stream = response.body();
-    let body = response::check(response.status(), content_range.as_deref(), span, archive_len);
+    let body = response::check(response.status(), content_range.as_deref(), body_len, span, archive_len);
     if let (Err(_), Some(stream)) = (&body, &stream) {
         // A body that nobody reads keeps its connection, or the room of others in it.
         let _ = stream.cancel();
@@ -87,7 +98,8 @@ pub(crate) async fn read(
             (bytes, body, total)
         }
     };
-    Ok((Received::new(body, bytes, span, archive_len)?, total))
+    let received = Received::new(body, bytes, span, archive_len);
+    Ok((received.map_err(|error| Cause::of_body(body, error, total))?, total))
 }
 
 /// Length of the file at `url` as the server tells it without sending the file, if it does: by `Content-Length` of a
