@@ -1,4 +1,6 @@
-//! Traces recorded where users are.
+//! Traces recorded where users are, and of programs that end by themselves.
+
+use std::process::{Command, Output};
 
 use demo_site::Line;
 use serde::Deserialize;
@@ -48,5 +50,35 @@ async fn a_page_gives_its_trace() -> Result<(), HarnessError> {
     let (before, after) = (plain.stats["requests"], foreseen.stats["requests"]);
     // Two for each of two wheels.
     assert!(after <= 4.0 && before >= 3.0 * after, "{before} requests without an index, {after} with it");
+    Ok(())
+}
+
+/// The output of `prefetch-index record`, and what it left.
+fn recorded(parts: &Parts, program: &str) -> Result<(Output, Option<String>), HarnessError> {
+    let folder = tempfile::tempdir()?;
+    let [app, trace] = ["app.py", "app.trace"].map(|name| folder.path().join(name));
+    std::fs::write(&app, program)?;
+    let mut record = Command::new(parts.prefetch_index()?);
+    record.env("NODE", &parts.node).arg("record").arg("--pyodide").arg(parts.pyodide("0.27.7")?);
+    let output = record.arg("-o").arg(&trace).arg(&app).output()?;
+    Ok((output, std::fs::read_to_string(&trace).ok()))
+}
+
+#[test]
+fn a_program_that_exits_well_is_recorded() -> Result<(), HarnessError> {
+    let parts = Parts::find()?;
+    let in_a_task = "import asyncio\nasync def end(): raise SystemExit\nawait asyncio.create_task(end())";
+    for end in ["sys.exit()", "sys.exit(0)", "sys.exit(None)", in_a_task] {
+        let (output, trace) = recorded(&parts, &format!("import six, sys\n{end}\n"))?;
+        assert!(output.status.success(), "{end}: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(trace.is_some_and(|trace| trace.contains(r#""read":"six.py""#)), "{end}");
+    }
+    for (end, expected) in [("sys.exit(3)", "code 3;"), ("sys.exit('no input')", "code 1;")] {
+        let (output, trace) = recorded(&parts, &format!("import six, sys\n{end}\n"))?;
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(told.contains(&format!("the program exited with {expected}")), "{end}: {told}");
+        assert!(!output.status.success() && trace.is_none(), "{end}: {told}");
+        assert!(end.contains('3') || told.contains("no input"), "{end}: {told}");
+    }
     Ok(())
 }

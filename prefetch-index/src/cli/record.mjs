@@ -182,6 +182,24 @@ def watch(begin, end, library):
 watch
 `, { globals: pyodide.toPy({}) });
 
+/** What the program exited with; null when it failed otherwise. A text is printed, as Python does. @param {unknown} error */
+function exitCode(error) {
+  if (/** @type {{ type?: string }} */ (error).type !== "SystemExit") return null;
+  return Number(pyodide.runPython(`
+import sys
+code = sys.last_value.code
+if code is not None and not isinstance(code, int):
+    print(code, file=sys.stderr)
+    code = 1
+int(code or 0)
+`, { globals: pyodide.toPy({}) }));
+}
+
+// asyncio lets SystemExit out of its loop as well, to nobody.
+process.on("unhandledRejection", (error) => {
+  if (/** @type {{ type?: string }} */ (error)?.type !== "SystemExit") throw error;
+});
+
 started = performance.now();
 const restore = watch(
   (/** @type {string} */ name) => events.push({ t: now(), import: name }) - 1,
@@ -194,8 +212,12 @@ const restore = watch(
 try {
   await pyodide.runPythonAsync(source, { filename: basename(options.app) });
 } catch (error) {
-  console.error(String(/** @type {Error} */ (error).message).trimEnd());
-  process.exit(APP_FAILED);
+  const code = exitCode(error);
+  if (code === null) {
+    console.error(String(/** @type {Error} */ (error).message).trimEnd());
+    process.exit(APP_FAILED);
+  }
+  if (code !== 0) refuse(`${options.app}: the program exited with code ${code}; nothing was written`);
 }
 restore();
 Object.assign(FS, { read, mmap });
