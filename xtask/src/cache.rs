@@ -3,10 +3,14 @@
 use std::{
     env, fs,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};
+
+/// No set-up takes so long.
+const ABANDONED: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The clone's root.
 pub(crate) fn root() -> &'static Path {
@@ -37,17 +41,64 @@ pub(crate) fn filled(folder: &Path, key: &str, work: impl FnOnce(&Path) -> Resul
     if fs::read_to_string(&stamp).is_ok_and(|found| found == key) {
         return Ok(());
     }
-    // Appended: the end of a version is no extension to be replaced.
-    let mut partial = folder.as_os_str().to_owned();
-    partial.push(".partial");
-    let partial = PathBuf::from(partial);
+    remove_abandoned(folder);
+    let partial = beside(folder, "partial");
     remove(&partial)?;
     fs::create_dir_all(&partial)?;
-    work(&partial)?;
+    if let Err(error) = work(&partial) {
+        remove(&partial)?;
+        return Err(error);
+    }
     fs::write(partial.join(".stamp"), key)?;
-    remove(folder)?;
-    fs::rename(&partial, folder).with_context(|| format!("cannot put {} in place", folder.display()))?;
-    Ok(())
+    replace(folder, &partial).with_context(|| format!("cannot put {} in place", folder.display()))
+}
+
+/// Puts `fresh` where `folder` is. Another process may do the same at any moment, so what is there is moved away in one
+/// step before it is removed.
+fn replace(folder: &Path, fresh: &Path) -> Result<()> {
+    let old = beside(folder, "old");
+    for _ in 0..10 {
+        remove(&old)?;
+        match fs::rename(folder, &old) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+            _ => {}
+        }
+        match fs::rename(fresh, folder) {
+            // Another's is there meanwhile.
+            Err(error) if error.kind() == std::io::ErrorKind::DirectoryNotEmpty => {}
+            renamed => {
+                renamed?;
+                return remove(&old);
+            }
+        }
+    }
+    bail!("other processes keep replacing it; wait for them")
+}
+
+/// Removes what runs that were killed left beside `folder`. Told by age: a cache may be shared with processes that cannot be
+/// seen from here.
+fn remove_abandoned(folder: &Path) {
+    let (Some(parent), Some(name)) = (folder.parent(), folder.file_name()) else { return };
+    let name = name.to_string_lossy();
+    let starts = [format!("{name}.partial."), format!("{name}.old.")];
+    for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
+        let found = entry.file_name();
+        let is_left = starts.iter().any(|start| found.to_string_lossy().starts_with(start));
+        let modified = entry.metadata().and_then(|metadata| metadata.modified());
+        let age = modified.ok().and_then(|modified| modified.elapsed().ok());
+        if is_left && age.is_some_and(|age| age > ABANDONED) {
+            // Another process may be removing it too.
+            let _ = remove(&entry.path());
+        }
+    }
+}
+
+/// `X.partial.123`: this process's own, since several may share the cache. Appended: the end of a version is no extension
+/// to be replaced.
+fn beside(path: &Path, what: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".{what}.{}", std::process::id()));
+    PathBuf::from(name)
 }
 
 /// Writes a whole file or nothing.
@@ -55,8 +106,7 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     if let Some(parent) = path.parent() {
         fs::create_dir_all(parent)?;
     }
-    let mut partial = path.as_os_str().to_owned();
-    partial.push(".partial");
+    let partial = beside(path, "partial");
     fs::write(&partial, bytes).with_context(|| format!("cannot write {}", path.display()))?;
     fs::rename(&partial, path)?;
     Ok(())
@@ -79,6 +129,8 @@ pub(crate) fn remove(folder: &Path) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::SystemTime;
+
     use super::*;
 
     fn scratch(name: &str) -> PathBuf {
@@ -106,6 +158,41 @@ mod tests {
     }
 
     #[test]
+    fn a_set_up_leaves_what_another_is_half_through() {
+        let scratch = scratch("shared");
+        let folder = scratch.join("parts");
+        let half = scratch.join("parts.partial");
+        fs::create_dir_all(&half).unwrap();
+        fs::write(half.join("other"), "half").unwrap();
+        filled(&folder, "one", |own| {
+            // The other is done first.
+            fs::create_dir_all(&folder)?;
+            fs::write(folder.join("other"), "done")?;
+            Ok(fs::write(own.join("own"), "1")?)
+        })
+        .unwrap();
+        assert!(folder.join("own").exists() && !folder.join("other").exists());
+        assert_eq!(fs::read_to_string(half.join("other")).unwrap(), "half");
+        let left = fs::read_dir(&scratch).unwrap().count();
+        assert_eq!(left, 2, "only the folder and the other's half");
+        remove(&scratch).unwrap();
+    }
+
+    #[test]
+    fn what_a_killed_run_left_is_removed_after_a_day() {
+        let scratch = scratch("abandoned");
+        let [fresh, stale] = ["parts.partial.1", "parts.partial.2"].map(|name| scratch.join(name));
+        for folder in [&fresh, &stale] {
+            fs::create_dir(folder).unwrap();
+        }
+        let before = SystemTime::now() - ABANDONED * 2;
+        fs::File::open(&stale).unwrap().set_modified(before).unwrap();
+        filled(&scratch.join("parts"), "one", |_| Ok(())).unwrap();
+        assert!(fresh.exists() && !stale.exists());
+        remove(&scratch).unwrap();
+    }
+
+    #[test]
     fn a_failure_leaves_what_was_there() {
         let scratch = scratch("failure");
         let folder = scratch.join("parts");
@@ -115,6 +202,7 @@ mod tests {
             bail!("the line went down")
         });
         assert!(failed.is_err());
+        assert_eq!(fs::read_dir(&scratch).unwrap().count(), 1, "nothing half done");
         assert_eq!(fs::read_to_string(folder.join("kept")).unwrap(), "1");
         remove(&scratch).unwrap();
     }
