@@ -24,6 +24,12 @@ enum Read {
 pub(crate) async fn mount(shared: &Shared, info: ArchiveInfo) -> Result<usize, Failure> {
     let url = info.url.clone();
     let (directory, read) = read_directory(shared, &url).await.map_err(|cause| Failure::new(&url, cause))?;
+    if let [(name, reason), ..] = directory.refused.as_slice() {
+        let count = directory.refused.len().to_string();
+        let warning =
+            ["wheelfs: ", &url, ": members left out: ", &count, ", first ", name, ": ", &reason.to_string()];
+        web_sys::console::warn_1(&warning.concat().into());
+    }
     let archive = Archive::from_central_directory(info, directory);
     let members = archive.members.len();
     let mut state = shared.borrow_mut();
