@@ -24,6 +24,7 @@ const ALWAYS: u32 = 1000;
 struct Run {
     output: String,
     error: Option<Value>,
+    warnings: Vec<String>,
 }
 
 /// A folder of wheels, served.
@@ -124,6 +125,51 @@ print(open('/tmp/after', 'w').fileno() - before <= 1)
     wheels.site.server.inject(&path_of(&url), Fault::Status(404), ALWAYS);
     let run = wheels.run(PROGRAM, json!({ "mount": [url] })).await?;
     assert_eq!(run.output, "True", "{:?}", run.error);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_file_without_memory_can_be_read_when_there_is_some() -> Result<(), HarnessError> {
+    const PROGRAM: &str = "
+import os, sysconfig
+from pyodide.code import run_js
+path = sysconfig.get_path('purelib') + '/data.txt'
+lend = run_js('''
+  const all = Uint8Array;
+  const refuse = (target, parts) => {
+    if (parts[0] === 12345) throw new RangeError('Array buffer allocation failed');
+    return new target(...parts);
+  };
+  globalThis.Uint8Array = new Proxy(all, { construct: refuse });
+  () => { globalThis.Uint8Array = all; }
+''')
+try:
+    with open(path) as file:
+        file.read()
+except OSError as error:
+    print(error.errno)
+lend()
+print(len(open(path).read()))
+";
+    for blocking in [false, true] {
+        let wheels = Wheels::serve().await?;
+        let url = wheels.add("data-1.0", "data.txt", &[b'x'; 12345])?;
+        let run = wheels.run(PROGRAM, json!({ "mount": [url], "blocking": blocking })).await?;
+        assert_eq!(run.output, "29\n12345", "blocking: {blocking}; {:?}", run.error);
+        let [line] = run.warnings.as_slice() else { panic!("{:?}", run.warnings) };
+        assert!(line.contains("no memory is left for its 12345 bytes"), "{line}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn files_that_cannot_be_mounted_are_named_once() -> Result<(), HarnessError> {
+    let wheels = Wheels::serve().await?;
+    let good = wheels.add("good-1.0", "good.txt", b"good")?;
+    let bad = wheels.add("bad-1.0", "../bad.txt", b"bad")?;
+    let run = wheels.run("print(1)", json!({ "mount": [good, bad] })).await?;
+    let [line] = run.warnings.as_slice() else { panic!("{:?}", run.warnings) };
+    assert!(line.contains(&bad) && line.contains(": 1, first ../bad.txt: unusable name"), "{line}");
     Ok(())
 }
 

@@ -46,6 +46,9 @@ pub(crate) enum Cause {
     /// A pack's content.
     #[error(transparent)]
     Pack(#[from] PackError),
+    /// So many bytes cannot be allocated.
+    #[error("no memory is left for its {0} bytes")]
+    NoMemory(u64),
     /// What a worker said of a pack.
     #[error("{0}")]
     Unpacking(String),
@@ -92,7 +95,7 @@ impl Cause {
             Self::Response(ResponseError::Changed { .. }) => "changed",
             Self::Response(_) | Self::Supply(_) => "range",
             Self::Zip(_) => "archive",
-            Self::Decode(_) | Self::Pack(_) | Self::Unpacking(_) => "content",
+            Self::Decode(_) | Self::Pack(_) | Self::Unpacking(_) | Self::NoMemory(_) => "content",
             Self::Format(_) => "index",
         }
     }
@@ -106,6 +109,7 @@ impl Cause {
             }
             "range" => "check the server or proxy: it does not answer byte ranges as RFC 9110 says",
             "archive" => "check that the URL serves an intact wheel",
+            "content" if matches!(self, Self::NoMemory(_)) => "read it in parts, or free memory",
             "content" => {
                 "the file changed since the index was built, or was damaged on the way: rebuild the index with \
                           `prefetch-index build`, or upload the wheel again"

@@ -9,6 +9,7 @@ use js_sys::Uint8Array;
 use prefetch_index::index::{Archive, Index, Member, PackedFile, bytecode_path};
 use prefetch_index::plan::Line;
 use prefetch_index::zip::MemberStream;
+use wasm_bindgen::prelude::*;
 
 use super::error::{Cause, Failure};
 use super::host::{Host, Unpacker};
@@ -327,6 +328,16 @@ impl State {
     }
 }
 
+#[wasm_bindgen]
+extern "C" {
+    /// js-sys's constructor does not catch what this one throws where no memory is left.
+    #[wasm_bindgen(js_name = Uint8Array)]
+    type Memory;
+
+    #[wasm_bindgen(constructor, catch, js_class = "Uint8Array")]
+    fn new(len: u32) -> Result<Memory, JsValue>;
+}
+
 /// Piece by piece into JavaScript's memory: this module's own never holds a decoded member.
 fn decode(member: &mut Member, bytes: &[u8]) -> Result<Uint8Array, Cause> {
     let start = match member.data_offset {
@@ -335,7 +346,8 @@ fn decode(member: &mut Member, bytes: &[u8]) -> Result<Uint8Array, Cause> {
     };
     let compressed = bytes.get(start..start + member.compressed_len as usize).unwrap_or_default();
     let mut stream = MemberStream::new(member.method, compressed.len() as u64, member.len, member.crc32)?;
-    let decoded = Uint8Array::new_with_length(member.len as u32);
+    let decoded = Memory::new(member.len as u32).map_err(|_| Cause::NoMemory(member.len))?;
+    let decoded: Uint8Array = decoded.unchecked_into();
     let mut end = 0;
     stream.push(compressed, &mut |fresh| {
         let start = end;
