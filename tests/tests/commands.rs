@@ -27,7 +27,10 @@ fn typed(line: &str) -> Result<String, HarnessError> {
 #[test]
 fn demo_and_bench() -> Result<(), HarnessError> {
     demo_prints_a_result()?;
-    bench_writes_figures()
+    demo_takes_options()?;
+    bench_writes_figures()?;
+    report_is_written()?;
+    jupyterlite_is_measured()
 }
 
 /// Without a terminal it stops after the result.
@@ -38,6 +41,38 @@ fn demo_prints_a_result() -> Result<(), HarnessError> {
     for expected in ["eager", "ranges", "pack", "south     60    231.0   Grace"] {
         assert!(printed.contains(expected), "{expected}: {printed}");
     }
+    Ok(())
+}
+
+/// README names them one by one.
+fn demo_takes_options() -> Result<(), HarnessError> {
+    let section = Section::read("README.md", "Try it")?;
+    let once = section.quoted("cargo xtask demo --once")?;
+    let [rtt, down, app] = ["--rtt", "--down", "--app"].map(|option| section.quoted(option));
+    let (rtt, down, app) = (rtt?, down?, app?.replace("matplotlib,sklearn,pandas", "six"));
+    let printed = typed(&format!("{once} {rtt} 0 {down} 0 {app}"))?;
+    assert!(printed.contains("WHEELFS True") && printed.contains("pack"), "{printed}");
+    Ok(())
+}
+
+/// As quick as can be: one scenario of the quick report, into a folder of its own.
+fn report_is_written() -> Result<(), HarnessError> {
+    let section = Section::read("README.md", "Measuring")?;
+    section.quoted("cargo xtask bench --report")?;
+    let [quick, only, out] = ["--quick", "--only", "--out"].map(|option| section.quoted(option));
+    let folder = tempfile::tempdir()?;
+    typed(&format!("cargo xtask bench {} {} six {} {}", quick?, only?, out?, folder.path().display()))?;
+    let report = std::fs::read_to_string(folder.path().join("BENCHMARKS.md"))?;
+    assert!(report.contains("## A tiny pure wheel") && report.contains("| `pack` |"), "{report}");
+    assert!(folder.path().join("docs/benchmarks/runs.json").exists());
+    Ok(())
+}
+
+fn jupyterlite_is_measured() -> Result<(), HarnessError> {
+    let section = Section::read("README.md", "In JupyterLite, PyScript, or wherever Pyodide is a URL")?;
+    let line = section.quoted("cargo xtask bench --jupyterlite")?;
+    let printed = typed(&format!("{line} --rtt 0 --down 0 --rounds 1"))?;
+    assert!(printed.contains("first import, s: unmodified "), "{printed}");
     Ok(())
 }
 
