@@ -5,7 +5,7 @@ use std::{fs, process::Command};
 use anyhow::{Context, Result};
 use clap::Args;
 
-use crate::{build, cache, demo, end_to_end, setup::Scope, step, step::step, typescript};
+use crate::{build, cache, demo, end_to_end, package, setup::Scope, step, step::step, typescript};
 
 /// README's table of engines stands between these lines.
 const MATRIX: [&str; 2] =
@@ -27,6 +27,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let cargo =
         |arguments: &[&str]| step::run(Command::new("cargo").current_dir(cache::root()).args(arguments));
     step("format: cargo fmt --check", || cargo(&["fmt", "--all", "--check"]))?;
+    step("size: what a page downloads of wheelfs", || {
+        package::hold_to_limits(&cache::root().join("target/site/wheelfs"))
+    })?;
     step("lint: cargo clippy, host", || {
         cargo(&["clippy", "--quiet", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"])
     })?;

@@ -313,7 +313,9 @@ async fn run(shared: &Shared, send: &Send) {
     let mut state = shared.borrow_mut();
     let failure = Failure::new(state.url(send.archive), cause);
     state.scheduler.fail(send.id);
-    state.failed.push(send.archive);
+    if !state.failed.contains(&send.archive) {
+        state.failed.push(send.archive);
+    }
     state.wake_failed(send.id, &failure);
 }
 

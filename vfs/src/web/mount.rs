@@ -37,9 +37,10 @@ pub(crate) async fn mount(shared: &Shared, info: ArchiveInfo) -> Result<usize, F
     if !state.urls.contains(&url) {
         let id = state.urls.len() as u32;
         match read {
-            // A small wheel has come whole with its directory.
+            // A small wheel has come whole with its directory. Nobody reads the bytes of an empty file.
             Read::Parts(parts) => parts.iter().for_each(|(start, bytes)| {
-                state.scheduler.adopt(id, *start, bytes, archive.members.iter().map(Member::span));
+                let members = archive.members.iter().filter(|member| member.len > 0);
+                state.scheduler.adopt(id, *start, bytes, members.map(Member::span));
             }),
             Read::Whole(bytes) => {
                 state.scheduler.adopt_whole(id, bytes);
