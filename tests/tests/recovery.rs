@@ -51,6 +51,13 @@ impl Wheels {
         Ok(self.site.url(&format!("/{name}")))
     }
 
+    /// The wheel at `url` can be mounted; the `times` requests after that find it gone.
+    fn lose_once_mounted(&self, url: &str, times: u32) {
+        let (good, to_mount) = TO_MOUNT;
+        self.site.server.inject(&path_of(url), good, to_mount);
+        self.site.server.inject(&path_of(url), Fault::Status(404), times);
+    }
+
     async fn run(&self, program: &str, mut options: Value) -> Result<Run, HarnessError> {
         options["package"] = json!(self.parts.package()?);
         if options["indexURL"].is_null() {
@@ -95,10 +102,8 @@ print(_cext.Solver.__name__)
         let wheels = Wheels::serve().await?;
         let (name, bytes) = library(&wheels.parts)?;
         let url = wheels.add("solo-1.0", &name, &bytes)?;
-        let (good, times) = TO_MOUNT;
-        wheels.site.server.inject(&path_of(&url), good, times);
         // Python opens the file before it loads it.
-        wheels.site.server.inject(&path_of(&url), Fault::Status(404), 2);
+        wheels.lose_once_mounted(&url, 2);
         let run = wheels.run(PROGRAM, json!({ "mount": [url], "blocking": blocking })).await?;
         assert_eq!(run.output, "True\nSolver", "blocking: {blocking}; {:?}", run.error);
     }
@@ -120,9 +125,7 @@ print(open('/tmp/after', 'w').fileno() - before <= 1)
 ";
     let wheels = Wheels::serve().await?;
     let url = wheels.add("data-1.0", "data.txt", b"data")?;
-    let (good, times) = TO_MOUNT;
-    wheels.site.server.inject(&path_of(&url), good, times);
-    wheels.site.server.inject(&path_of(&url), Fault::Status(404), ALWAYS);
+    wheels.lose_once_mounted(&url, ALWAYS);
     let run = wheels.run(PROGRAM, json!({ "mount": [url] })).await?;
     assert_eq!(run.output, "True", "{:?}", run.error);
     Ok(())
