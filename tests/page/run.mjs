@@ -3,7 +3,8 @@
  *
  * Query: `app=NAME` for each, `packages=A,B` for `loadPackage`, `imports` for `loadPackagesFromImports`, `prefetch` to
  * wait for all of the index, `index=URL`, `entry=NAME` of it, `base=URL` of the wheels, `blocking` to run it by
- * `runPython`, where no read can suspend, `nojspi` to take JSPI away from an engine that has it.
+ * `runPython`, where no read can suspend, `nojspi` to take JSPI away from an engine that has it, `silent` to have workers
+ * that say nothing, `policy=SOURCES` to allow them only from there.
  *
  * Or `fallback=JSON` of { index, base, how, cases }: what `fallback.mjs` says of these.
  *
@@ -14,11 +15,21 @@
 import { listen } from "./console.mjs";
 import { fallback } from "./fallback.mjs";
 
+class Silent extends EventTarget {
+  postMessage() {}
+  terminate() {}
+}
+
 /** @returns {Promise<Run | import("./fallback.mjs").Outcome[]>} */
 export async function run(/** @type {URLSearchParams} */ query) {
   if (query.has("nojspi")) {
     Reflect.deleteProperty(WebAssembly, "Suspending");
     Reflect.deleteProperty(WebAssembly, "promising");
+  }
+  if (query.has("silent")) globalThis.Worker = /** @type {any} */ (Silent);
+  if (query.has("policy")) {
+    const policy = { httpEquiv: "Content-Security-Policy", content: `worker-src ${query.get("policy")}` };
+    document.head.append(Object.assign(document.createElement("meta"), policy));
   }
   const warnings = listen();
   const { loadPyodide } = await import(/** @type {string} */ ("/wheelfs/index.js"));

@@ -257,17 +257,38 @@ fn folder_with(parts: &Parts, name: &str, change: impl Fn(&mut Vec<u8>)) -> Resu
     Ok(folder)
 }
 
-/// The worker that unpacks never starts: its script does not come. The page does the work itself.
+/// A worker that runs the page's code, one from a file where the page's policy wants that, and the page itself where no
+/// worker is allowed or none says anything.
 #[tokio::test]
-async fn packs_do_not_wait_for_a_worker_that_says_nothing() -> Result<(), HarnessError> {
+async fn packs_are_unpacked_where_that_is_possible() -> Result<(), HarnessError> {
     let parts = Parts::find()?;
-    let site = Site::new(&parts, PYODIDE)?.tls().start(Line::new(0, 0)).await?;
-    site.server.inject("/wheelfs/worker.js", Fault::Stall { after: 0 }, ALWAYS);
+    let root = Parts::root().join("tests");
+    let site = Site::new(&parts, PYODIDE)?
+        .mount("/tests", &root.join("page"))
+        .mount("/tests/apps", &root.join("apps"))
+        .start(Line::new(0, 0))
+        .await?;
     let browser = Browser::start(&parts).await?;
-    let run: Value = browser.result(&site.url("/run.html?strategy=pack&app=pandas")).await?;
-    assert!(
-        run["output"].as_str().is_some_and(|output| output.contains("south     60    231.0   Grace")),
-        "{run}"
-    );
+    let (own, of_file, page) = ((0, 0), (1, 0), (0, 1));
+    for (how, expected) in [
+        ("", own),
+        ("&policy=blob:", own),
+        ("&policy='self'", of_file),
+        ("&policy='none'", page),
+        ("&silent", page),
+    ] {
+        let page = format!("/tests/lazy.html?app=frame&index=/index/pandas/pack/wheelfs.idx{how}");
+        let run: Run = browser.result(&site.url(&page)).await?;
+        assert_eq!((run.output.as_str(), run.warnings.as_slice()), ("231", [].as_slice()), "{how}");
+        let log = site.server.log().take();
+        let asked = |name| log.iter().filter(|entry| entry.path.ends_with(name)).count();
+        assert_eq!(asked("/pandas.pack"), 1, "{how}");
+        // A worker's requests are not among the page's.
+        let of_page = "return performance.getEntriesByType('resource').map(({ name }) => name)";
+        let of_page: Vec<String> =
+            serde_json::from_value(browser.execute(of_page).await?).map_err(std::io::Error::from)?;
+        let unpacked = of_page.iter().filter(|name| name.ends_with("/pandas.pack")).count();
+        assert_eq!((asked("/worker.js"), unpacked), expected, "{how}");
+    }
     Ok(())
 }

@@ -66,7 +66,7 @@ export async function loadPyodide(options = {}) {
   const inNode = typeof process === "object" && Boolean(process.versions?.node);
   const node = inNode ? await import("./node.mjs") : undefined;
   const toUrl = (/** @type {string} */ path) => absolute(path, node?.pathToFileURL);
-  const indexURL = toUrl(`${options.indexURL ?? import.meta.url.replace(/[^/]*$/, "")}/`).replace(/\/+$/, "/");
+  const indexURL = toUrl(`${options.indexURL ?? place.url.replace(/[^/]*$/, "")}/`).replace(/\/+$/, "/");
   const base = toUrl(`${config.baseUrl ?? options.packageBaseUrl ?? indexURL}/`).replace(/\/+$/, "/");
   const trace = new Trace();
 
@@ -254,8 +254,7 @@ function runtimeGate(/** @type {string[]} */ urls) {
 
 /** The wasm module, once per page. */
 function loadModule(/** @type {any} */ host) {
-  const url = new URL("./wheelfs_bg.wasm", import.meta.url);
-  ready ??= (async () => init({ module_or_path: host ? await readWhole(url.href, host) : url }))();
+  ready ??= (async () => init({ module_or_path: host ? await readWhole(place.wasm.href, host) : place.wasm }))();
   // The next call tries again.
   ready.catch(() => (ready = undefined));
   return ready;

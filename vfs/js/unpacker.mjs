@@ -16,12 +16,11 @@
 const KEEP = 30_000;
 /** For how many seconds a worker may say nothing while it unpacks. It says every second that it is there. */
 const PATIENCE = 30;
-/** A pack fetched beside the runtime that took less, in milliseconds: what is left of the runtime takes no longer than a request. */
-const QUICK = 750;
 
 /** @implements {Unpacker} */
 export class WorkerUnpacker {
   /** @type {Worker | undefined} */ #worker;
+  /** @type {() => Worker} */ #open = fromSource;
   #lineIsFree;
   /** @type {WebAssembly.Module | undefined} */ #module;
   /** @type {Map<number, Client>} */ #clients = new Map();
@@ -37,7 +36,7 @@ export class WorkerUnpacker {
   #compiled = [];
 
   /**
-   * Starts the worker: it takes two round trips, in which index and module come.
+   * Starts the worker, while index and module come.
    *
    * @param {() => void} lineIsFree Called when a request that is sent now delays nothing.
    */
@@ -55,12 +54,17 @@ export class WorkerUnpacker {
   #start() {
     if (this.#worker) return;
     try {
-      const worker = openWorker();
+      const worker = this.#open();
       this.#worker = worker;
       worker.onmessage = ({ data }) => this.#receive(data);
       worker.onerror = (event) => {
         event.preventDefault?.();
         this.#fail(event.message);
+        // A policy of the page may forbid the one and allow the other.
+        if (this.#open === fromSource) {
+          this.#open = place.worker;
+          this.#start();
+        }
       };
       if (this.#module) this.adopt(this.#module);
     } catch (error) {
@@ -74,15 +78,16 @@ export class WorkerUnpacker {
       const number = this.#jobs++;
       this.#clients.set(number, { emit, end, fail });
       clearTimeout(this.#idle);
-      this.#start();
       this.#silent = 0;
-      // A worker whose script does not come says nothing at all.
+      // A worker that was ended for its memory says nothing any more.
       this.#watch ??= setInterval(() => {
         if (++this.#silent > PATIENCE) this.#fail("the worker is silent");
       }, 1000);
+      this.#start();
+      if (!this.#worker) return;
       // Both lie in the module's memory: there only until it grows, and a clone would be one of all of it.
       /** @type {Job} */ const job = { number, url, length, id: id.slice(), lengths: lengths.slice(), early };
-      this.#worker?.postMessage(job);
+      this.#worker.postMessage(job);
       if (early) this.#forward(number, url);
     });
   }
@@ -92,11 +97,20 @@ export class WorkerUnpacker {
     const send = (/** @type {Uint8Array<ArrayBuffer> | undefined} */ chunk) =>
       this.#worker?.postMessage({ number, chunk }, chunk ? [chunk.buffer] : []);
     try {
+      const asked = performance.now();
       const { ok, body } = await fetch(url);
+      const answered = performance.now();
       if (ok && body) {
-        const reader = body.getReader(), began = performance.now();
+        const reader = body.getReader();
         for (let chunk; (chunk = (await reader.read()).value); ) send(chunk);
-        if (performance.now() - began < QUICK) this.#lineIsFree();
+        // The runtime shared the line with it, and what is left of the runtime takes about as long again. A request that
+        // is sent a round trip before that is answered when the line falls idle.
+        const came = { requestStart: asked, responseStart: answered, responseEnd: performance.now() };
+        // A page that preloads it asked for it before.
+        const [noted] = /** @type {PerformanceResourceTiming[]} */ (performance.getEntriesByName(url));
+        const { requestStart, responseStart, responseEnd } = noted ?? came;
+        const idle = responseEnd + (responseEnd - responseStart) - (responseStart - requestStart);
+        setTimeout(this.#lineIsFree, idle - performance.now());
       }
     } catch {}
     send(undefined);
@@ -143,13 +157,11 @@ export class WorkerUnpacker {
   }
 }
 
-/** A worker of another origin has to be started by one of this origin. */
-function openWorker() {
-  const url = new URL("./worker.js", import.meta.url);
-  if (url.origin === globalThis.origin) return new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
-  const starter = URL.createObjectURL(new Blob([`import ${JSON.stringify(url.href)}`], { type: "text/javascript" }));
-  const worker = new Worker(starter, { type: "module" });
-  worker.addEventListener("message", () => URL.revokeObjectURL(starter), { once: true });
+/** A worker that runs the page's own code: that is here, from whichever origin it came, and costs no round trip. */
+function fromSource() {
+  const url = URL.createObjectURL(new Blob([`(${place.source()})({}).unpackInWorker()`], { type: "text/javascript" }));
+  const worker = new Worker(url);
+  worker.addEventListener("message", () => URL.revokeObjectURL(url), { once: true });
   return worker;
 }
 

@@ -15,11 +15,11 @@ use crate::{cache, setup, step};
 const WASM_LIMIT: u64 = 150_000;
 const JS_LIMIT: u64 = 12_000;
 
-/// What every page loads. The worker is for packs, which most have.
-const EVERY_PAGE: [&str; 3] = ["index.js", "worker.js", "wheelfs_bg.wasm"];
+/// What every page loads.
+const EVERY_PAGE: [&str; 2] = ["index.js", "wheelfs_bg.wasm"];
 
-/// What only some pages load: the stand-ins for Pyodide's entry, and the saving of traces.
-const SOME_PAGES: [&str; 4] = ["pyodide.js", "pyodide.mjs", "pyodide.module.js", "record.js"];
+/// What only some pages load: the stand-ins for Pyodide's entry, the saving of traces, the worker where a policy wants a file.
+const SOME_PAGES: [&str; 5] = ["pyodide.js", "pyodide.mjs", "pyodide.module.js", "record.js", "worker.js"];
 
 /// Gathers the JavaScript edge and wasm-bindgen's part of it, as TypeScript and the bundler read them.
 pub(crate) fn gather(bound: &Path, source: &Path) -> Result<()> {

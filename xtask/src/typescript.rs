@@ -15,7 +15,11 @@ pub(crate) fn declare(places: &Places, source: &Path, package: &Path) -> Result<
     options["emitDeclarationOnly"] = true.into();
     options["rootDir"] = json!(source);
     options["outDir"] = json!(package);
-    compile(places, "package", &json!({ "compilerOptions": options, "include": [source.join("*.mjs")] }))
+    compile(
+        places,
+        "package",
+        &json!({ "compilerOptions": options, "include": [source.join("*.mjs"), source.join("*.d.mts")] }),
+    )
 }
 
 /// Checks every module in the clone that does not ship: page, recorder, tests; and the package's declarations, by a
