@@ -107,6 +107,12 @@ impl Browser {
         }
     }
 
+    /// URLs that the page itself has asked for. A worker's requests are not among them.
+    pub async fn requested(&self) -> Result<Vec<String>, HarnessError> {
+        let names = "return performance.getEntriesByType('resource').map(({ name }) => name)";
+        Ok(serde_json::from_value(self.execute(names).await?).map_err(std::io::Error::from)?)
+    }
+
     /// Writes what is on the screen as a PNG.
     pub async fn screenshot(&self, file: &Path) -> Result<(), HarnessError> {
         Ok(tokio::fs::write(file, self.client.screenshot().await?).await?)

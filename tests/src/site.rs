@@ -36,6 +36,12 @@ impl Site {
         Site { server: Server::new(mounts.iter().map(|(at, folder)| Mount::new(at, *folder)).collect()) }
     }
 
+    /// Serves the tests' own pages at `/tests` and their programs at `/tests/apps` as well.
+    pub fn with_tests(self) -> Site {
+        let tests = Parts::root().join("tests");
+        self.mount("/tests", &tests.join("page")).mount("/tests/apps", &tests.join("apps"))
+    }
+
     /// Serves `folder` at `at` as well.
     pub fn mount(self, at: &str, folder: &Path) -> Site {
         Site { server: self.server.mount(Mount::new(at, folder)) }

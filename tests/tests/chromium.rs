@@ -19,16 +19,8 @@ struct Run {
     warnings: Vec<String>,
 }
 
-/// The tests' pages and programs, on that Pyodide.
-fn pages(parts: &Parts, pyodide: &str) -> Result<Site, HarnessError> {
-    let root = Parts::root();
-    Ok(Site::new(parts, pyodide)?
-        .mount("/tests", &root.join("tests/page"))
-        .mount("/tests/apps", &root.join("tests/apps")))
-}
-
 async fn site(parts: &Parts, pyodide: &str) -> Result<LineSite, HarnessError> {
-    pages(parts, pyodide)?.start(Line::new(0, 0)).await
+    Site::new(parts, pyodide)?.with_tests().start(Line::new(0, 0)).await
 }
 
 #[tokio::test]
@@ -106,7 +98,8 @@ async fn without_jspi_each_way_to_load_waits_for_what_is_foreseen() -> Result<()
     let traces = ["blocking", "tiny"].map(|app| recorder.record(&format!("tests/apps/{app}.py"), &folder));
     let [blocking, tiny] = traces;
     recorder.build(&[&blocking?, &tiny?], &folder)?;
-    let site = pages(&parts, "0.27.7")?.mount("/ahead", &folder).start(Line::new(0, 0)).await?;
+    let site =
+        Site::new(&parts, "0.27.7")?.with_tests().mount("/ahead", &folder).start(Line::new(0, 0)).await?;
     let browser = Browser::of(&parts, Engine::ChromiumWithoutJspi).await?;
     for (call, waits) in
         [("", false), ("&packages=numpy,python-dateutil", true), ("&imports", true), ("&prefetch", true)]
@@ -159,7 +152,12 @@ async fn python_runs_while_its_pack_arrives() -> Result<(), HarnessError> {
     recorder.build_with(&[&trace], &["--pack", "--stdlib"], &folder)?;
     let pack = std::fs::metadata(folder.join("pandas.pack"))?.len();
     // By TLS the runtime comes compressed.
-    let site = pages(&parts, "0.27.7")?.mount("/packs", &folder).tls().start(Line::new(0, 2)).await?;
+    let site = Site::new(&parts, "0.27.7")?
+        .with_tests()
+        .mount("/packs", &folder)
+        .tls()
+        .start(Line::new(0, 2))
+        .await?;
     let browser = Browser::start(&parts).await?;
     browser.goto(&site.url("/tests/lazy.html?app=first_line&index=/packs/wheelfs.idx")).await?;
     while browser.execute("return window.firstLine === true").await? != true {
@@ -207,7 +205,8 @@ async fn a_standard_library_that_breaks_off_is_asked_for_again() -> Result<(), H
     ];
     let browser = Browser::start(&parts).await?;
     for (what, faults, asked, used) in cases {
-        let site = pages(&parts, "0.27.7")?.mount("/packs", &folder).start(Line::new(0, 0)).await?;
+        let site =
+            Site::new(&parts, "0.27.7")?.with_tests().mount("/packs", &folder).start(Line::new(0, 0)).await?;
         for (fault, times) in faults {
             site.server.inject(name, fault, times);
         }

@@ -71,10 +71,7 @@ fn is_in_every_run(engine: Engine, number: usize, context: Context) -> bool {
 }
 
 async fn site(parts: &Parts, pyodide: &str, isolated: bool) -> Result<LineSite, HarnessError> {
-    let root = Parts::root();
-    let site = Site::new(parts, pyodide)?
-        .mount("/tests", &root.join("tests/page"))
-        .mount("/tests/apps", &root.join("tests/apps"));
+    let site = Site::new(parts, pyodide)?.with_tests();
     let site = if isolated { site.isolated() } else { site };
     site.start(Line::new(0, 0)).await
 }

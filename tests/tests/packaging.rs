@@ -166,10 +166,7 @@ async fn packs_are_unpacked_in_a_worker_whatever_bundled_the_page() -> Result<()
         let count = |part: &str| asked.iter().filter(|path| path.contains(part)).count();
         let counts = (count(".pack"), count(".whl"), count("/worker"));
         assert_eq!(counts, (1, 0, of_file), "{bundler}{policy}: {asked:?}");
-        // A worker's requests are not among the page's.
-        let of_page = "return performance.getEntriesByType('resource').map(({ name }) => name)";
-        let of_page: Vec<String> =
-            serde_json::from_value(browser.execute(of_page).await?).map_err(std::io::Error::from)?;
+        let of_page = browser.requested().await?;
         assert!(!of_page.iter().any(|name| name.ends_with(".pack")), "{bundler}{policy}: {of_page:?}");
     }
     Ok(())

@@ -84,13 +84,11 @@ impl Setting {
         let parts = Parts::find()?;
         let folder = tempfile::tempdir_in(Parts::root().join("target"))?;
         wheel(folder.path(), len)?;
-        let root = Parts::root();
         let cases = (0..10).flat_map(|number| [format!("/case/{number}"), format!("/case/{number}b")]);
         let site = Site::new(&parts, "0.27.7")?;
         let site = cases
             .fold(site, |site, at| site.mount(&at, folder.path()))
-            .mount("/tests", &root.join("tests/page"))
-            .mount("/tests/apps", &root.join("tests/apps"))
+            .with_tests()
             .mount("/large", folder.path())
             .start(Line::new(0, 0))
             .await?;

@@ -18,10 +18,8 @@ struct Run {
 async fn a_page_gives_its_trace() -> Result<(), HarnessError> {
     let parts = Parts::find()?;
     let folder = tempfile::tempdir()?;
-    let root = Parts::root();
     let site = Site::new(&parts, "0.27.7")?
-        .mount("/tests", &root.join("tests/page"))
-        .mount("/tests/apps", &root.join("tests/apps"))
+        .with_tests()
         .mount("/made", folder.path())
         .start(Line::new(0, 0))
         .await?;

@@ -262,12 +262,7 @@ fn folder_with(parts: &Parts, name: &str, change: impl Fn(&mut Vec<u8>)) -> Resu
 #[tokio::test]
 async fn packs_are_unpacked_where_that_is_possible() -> Result<(), HarnessError> {
     let parts = Parts::find()?;
-    let root = Parts::root().join("tests");
-    let site = Site::new(&parts, PYODIDE)?
-        .mount("/tests", &root.join("page"))
-        .mount("/tests/apps", &root.join("apps"))
-        .start(Line::new(0, 0))
-        .await?;
+    let site = Site::new(&parts, PYODIDE)?.with_tests().start(Line::new(0, 0)).await?;
     let browser = Browser::start(&parts).await?;
     let (own, of_file, page) = ((0, 0), (1, 0), (0, 1));
     for (how, expected) in [
@@ -283,10 +278,7 @@ async fn packs_are_unpacked_where_that_is_possible() -> Result<(), HarnessError>
         let log = site.server.log().take();
         let asked = |name| log.iter().filter(|entry| entry.path.ends_with(name)).count();
         assert_eq!(asked("/pandas.pack"), 1, "{how}");
-        // A worker's requests are not among the page's.
-        let of_page = "return performance.getEntriesByType('resource').map(({ name }) => name)";
-        let of_page: Vec<String> =
-            serde_json::from_value(browser.execute(of_page).await?).map_err(std::io::Error::from)?;
+        let of_page = browser.requested().await?;
         let unpacked = of_page.iter().filter(|name| name.ends_with("/pandas.pack")).count();
         assert_eq!((asked("/worker.js"), unpacked), expected, "{how}");
     }

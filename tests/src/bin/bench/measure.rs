@@ -129,13 +129,7 @@ async fn wait_for(
 }
 
 async fn warm(parts: &Parts, scenario: &Scenario, strategy: &str) -> Result<Outcome, HarnessError> {
-    let root = Parts::root().join("tests");
-    let site = Site::new(parts, &scenario.pyodide)?
-        .mount("/tests", &root.join("page"))
-        .mount("/tests/apps", &root.join("apps"))
-        .tls()
-        .start(scenario.line(strategy))
-        .await?;
+    let site = Site::new(parts, &scenario.pyodide)?.with_tests().tls().start(scenario.line(strategy)).await?;
     let browser = Browser::of(parts, scenario.engine).await?;
     let page = format!("/tests/lazy.html?app=warm&index=/index/{}/{strategy}/wheelfs.idx", scenario.app);
     let result: Value = browser.result(&site.url(&page)).await?;
