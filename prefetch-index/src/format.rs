@@ -87,7 +87,7 @@ pub enum FormatError {
 /// The index as a file. Fails if [`Index::validate`] would refuse it.
 pub fn encode(index: &Index) -> Result<Vec<u8>, FormatError> {
     index.validate()?;
-    let plain = bincode::serde::encode_to_vec(index, CONFIG).map_err(|_| FormatError::Payload)?;
+    let plain = bincode::encode_to_vec(index, CONFIG).map_err(|_| FormatError::Payload)?;
     check_len(plain.len() as u64)?;
     let payload = miniz_oxide::deflate::compress_to_vec(&plain, 9);
     let mut file = Vec::with_capacity(HEADER_LEN + payload.len());
@@ -126,7 +126,7 @@ pub fn decode(file: &[u8]) -> Result<Index, FormatError> {
     check_len(len)?;
     let plain = zip::inflate_exactly(payload, len).ok_or(FormatError::Compressed { len })?;
     let (index, read) =
-        bincode::serde::decode_from_slice::<Index, _>(&plain, CONFIG).map_err(|_| FormatError::Payload)?;
+        bincode::decode_from_slice::<Index, _>(&plain, CONFIG).map_err(|_| FormatError::Payload)?;
     if read != plain.len() {
         return Err(FormatError::Payload);
     }
@@ -214,7 +214,7 @@ mod tests {
         index.groups[0].reads[0].member = 9;
         let error = Err(FormatError::Index(IndexError::Read { group: 0, read: 0 }));
         assert_eq!(encode(&index), error.clone().map(|_: Index| vec![]));
-        let plain = bincode::serde::encode_to_vec(&index, CONFIG).unwrap();
+        let plain = bincode::encode_to_vec(&index, CONFIG).unwrap();
         assert_eq!(decode(&sealed(&plain, plain.len() as u64)), error);
     }
 }

@@ -7,7 +7,7 @@ mod error;
 
 use std::ops::Range;
 
-use serde::{Deserialize, Serialize};
+use bincode::{Decode, Encode};
 
 pub use self::error::{IndexError, MemberProblem};
 use crate::plan::Want;
@@ -15,7 +15,7 @@ pub use crate::zip::Method;
 use crate::zip::{self, CentralDirectory, EntryKind, ZipError, check_name};
 
 /// Archives, members and access order for one site.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Decode, Encode)]
 pub struct Index {
     /// Version of Pyodide the index was built for, `"0.27.7"`; empty: any.
     pub pyodide: String,
@@ -35,7 +35,7 @@ pub struct Index {
 }
 
 /// One wheel, or one zip of shared libraries.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Decode, Encode)]
 pub struct Archive {
     /// Package name as in Pyodide's lock file, `"python-dateutil"`.
     pub name: String,
@@ -58,7 +58,7 @@ pub struct Archive {
 }
 
 /// Where an archive's members are installed (`install_dir` of Pyodide's lock file).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Decode, Encode)]
 pub enum Install {
     /// `site`: Python's site-packages.
     SitePackages,
@@ -70,7 +70,7 @@ pub enum Install {
 }
 
 /// One file or symlink of an archive.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Decode, Encode)]
 pub struct Member {
     /// Name inside the archive: relative, `/` between components, no `.` or `..`.
     pub path: String,
@@ -100,7 +100,7 @@ pub struct Member {
 }
 
 /// What a member is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Decode, Encode)]
 pub enum MemberKind {
     /// An ordinary file.
     File,
@@ -109,7 +109,7 @@ pub enum MemberKind {
 }
 
 /// What one import, or one application outside its imports, reads beyond its parents, in order of first access.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Decode, Encode)]
 pub struct Group {
     /// Module name, or the entry point's name for what is read outside imports.
     pub name: String,
@@ -122,7 +122,7 @@ pub struct Group {
 }
 
 /// A stretch of one member that was read.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Decode, Encode)]
 pub struct Read {
     /// Position in [`Index::archives`].
     pub archive: u32,
@@ -133,7 +133,7 @@ pub struct Read {
 }
 
 /// A file that brings many members as one compressed stream, in access order.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Decode, Encode)]
 pub struct Pack {
     /// Relative to the index's own URL, or absolute.
     pub url: String,
@@ -146,7 +146,7 @@ pub struct Pack {
 }
 
 /// One file of a pack.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Decode, Encode)]
 pub struct PackedFile {
     /// Position in [`Index::archives`].
     pub archive: u32,
@@ -157,7 +157,7 @@ pub struct PackedFile {
 }
 
 /// One recorded program.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Decode, Encode)]
 pub struct EntryPoint {
     /// The trace file's stem.
     pub name: String,

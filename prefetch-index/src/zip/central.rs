@@ -1,5 +1,5 @@
 use crate::order::by_numbers;
-use serde::{Deserialize, Serialize};
+use bincode::{Decode, Encode};
 
 use super::bytes::{extra_field, u16_at, u32_at, u64_at};
 use super::decode::is_plausible;
@@ -66,7 +66,7 @@ pub enum EntryKind {
 }
 
 /// How a member's bytes are compressed (APPNOTE 4.4.5; the two a wheel may use).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Decode, Encode)]
 pub enum Method {
     /// 0: as they are.
     Stored,
