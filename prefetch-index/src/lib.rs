@@ -27,7 +27,7 @@
 //! assert_eq!(format::decode(&format::encode(&index)?)?, index);
 //!
 //! // Two members with a small gap between them: one request, in the order they are first needed.
-//! let wants = [Want { archive: 0, span: 5_000..9_000 }, Want { archive: 0, span: 100..4_900 }];
+//! let wants = [5_000..9_000, 100..4_900].map(|span| Want { archive: 0, span, work_us: 0 });
 //! let requests = plan(&wants, &[10_000], &Line::default(), &Budget::default());
 //! assert_eq!(requests.len(), 1);
 //! assert_eq!((requests[0].span.clone(), requests[0].wants.as_slice()), (100..9_000, [0, 1].as_slice()));

@@ -10,7 +10,8 @@ use super::*;
 
 /// One planned request of archive 0 that carries `spans`.
 fn planned(spans: &[Range<u64>]) -> (Vec<Planned>, Vec<Want>) {
-    let wants: Vec<_> = spans.iter().map(|span| Want { archive: 0, span: span.clone() }).collect();
+    let wants: Vec<_> =
+        spans.iter().map(|span| Want { archive: 0, span: span.clone(), work_us: 0 }).collect();
     let hull = spans.iter().map(|s| s.start).min().unwrap()..spans.iter().map(|s| s.end).max().unwrap();
     (vec![Planned { archive: 0, span: hull, wants: (0..spans.len() as u32).collect() }], wants)
 }
