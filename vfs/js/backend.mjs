@@ -32,6 +32,7 @@ export class Backend {
   /** The file that is being opened, when its bytes are here. @type {{node: any, bytes: Uint8Array} | undefined} */ #found;
   /** Absolute paths of the roots, by inode. @type {string[]} */
   roots = [];
+  /** Told of each promise that Python waits for. @type {((promise: Promise<any>) => void) | undefined} */ onWait;
 
   /**
    * @param {any} FS Emscripten's.
@@ -110,7 +111,30 @@ export class Backend {
   missing(/** @type {any} */ node, start = 0, end = Infinity) {
     const lazy = node?.wheelfs;
     if (!lazy || this.#FS.isDir(node.mode)) return null;
-    return this.#filesystem.missing(lazy.ino, start, end) ?? null;
+    const promise = this.#filesystem.missing(lazy.ino, start, end);
+    if (!promise) return null;
+    this.onWait?.(promise);
+    return promise;
+  }
+
+  /** The file at `path`, MEMFS's, goes when it has been read. */
+  readOnce(/** @type {string} */ path) {
+    const node = this.find(path);
+    if (!node) return;
+    const { read, close } = node.stream_ops;
+    node.stream_ops = {
+      ...node.stream_ops,
+      read: (/** @type {any} */ stream, /** @type {any[]} */ ...rest) => {
+        const count = read(stream, ...rest);
+        this.#trace.read(path, rest[3], count);
+        return count;
+      },
+      close: (/** @type {any} */ stream) => {
+        close?.(stream);
+        // Not where it has been replaced.
+        if (this.find(path) === node) this.#FS.unlink(path);
+      },
+    };
   }
 
   /** Brings a lazy file's bytes, without returning to the event loop if need be. Throws Emscripten's ErrnoError. */

@@ -95,18 +95,11 @@ export class Bridge {
       ...WASI.map((name) => [name, wasi[name]]),
     ]);
     this.collector?.interpose(env);
-    const bridge = new WebAssembly.Instance(new WebAssembly.Module(/** @type {BufferSource} */ (Filesystem.bridgeModule())), {
-      hook: this.#hooks(),
-      pyodide: env,
-      libc,
-    });
+    const bridge = instance("bridge.wasm", { hook: this.#hooks(), pyodide: env, libc });
     /** @type {any} */ const exports = bridge.exports;
     for (const [ours, theirs] of Object.entries(SYSCALLS)) env[theirs] = exports[ours];
     for (const name of WASI) wasi[name] = exports[name];
-    if (env[TRAMPOLINE]) {
-      const trampoline = new WebAssembly.Instance(new WebAssembly.Module(/** @type {BufferSource} */ (Filesystem.trampolineModule())), { env });
-      env[TRAMPOLINE] = trampoline.exports.call;
-    }
+    if (env[TRAMPOLINE]) env[TRAMPOLINE] = instance("trampoline.wasm", { env }).exports.call;
     return (/** @type {any} */ interpreter) => {
       this.collector?.connect(interpreter);
       EXPORTS.forEach((name, slot) => {
@@ -163,4 +156,9 @@ export class Bridge {
       `pyodide ${this.#version}`,
     );
   }
+}
+
+/** Of a small module that wheelfs's own carries. */
+function instance(/** @type {string} */ name, /** @type {WebAssembly.Imports} */ imports) {
+  return new WebAssembly.Instance(new WebAssembly.Module(/** @type {BufferSource} */ (Filesystem.carried(name))), imports);
 }

@@ -10,6 +10,7 @@ import { Backend } from "./backend.mjs";
 import { Bridge, canSuspend } from "./bridge.mjs";
 import { WheelfsError } from "./error.mjs";
 import { Packages } from "./packages.mjs";
+import { Precompiler } from "./precompiler.mjs";
 import { Trace } from "./trace.mjs";
 import { WorkerUnpacker, serve } from "./unpacker.mjs";
 import init, { Filesystem, initSync, unpackHere } from "./wheelfs.js";
@@ -133,7 +134,9 @@ export async function loadPyodide(options = {}) {
   };
   refresh();
 
-  const ahead = canSuspend ? undefined : new Ahead(pyodide, files, bridge);
+  const precompiler = new Precompiler(bridge, files, install(pyodide, "precompile.py"));
+  backend.onWait = precompiler.during.bind(precompiler);
+  const ahead = canSuspend ? undefined : new Ahead(pyodide, files, bridge, precompiler);
   const manager = new Packages(pyodide, files, base, refresh, ahead);
   pyodide.loadPackage = manager.loadPackage.bind(manager);
   pyodide.loadPackagesFromImports = manager.loadPackagesFromImports.bind(manager);
@@ -222,11 +225,9 @@ async function openFilesystem(
  * @returns {{python: string, stdlib: string[], modules: string[]}}
  */
 function loadedModules(/** @type {any} */ pyodide) {
-  const scope = pyodide.globals.get("dict")();
-  const found = pyodide.runPython(Filesystem.loadedSource(), { globals: scope });
+  const found = install(pyodide, "loaded.py");
   const paths = found.toJs({ dict_converter: Object.fromEntries });
   found.destroy();
-  scope.destroy();
   return paths;
 }
 
@@ -326,16 +327,16 @@ function prepare(/** @type {any} */ pyodide, /** @type {Bridge} */ bridge, /** @
     return { promise, resolve };
   };
   const notify = (/** @type {string} */ event, /** @type {string} */ module) => trace.import(event, module);
-  install(pyodide, Filesystem.importLockSource(), turnstile, notify);
+  install(pyodide, "import_lock.py", turnstile, notify);
   const { collector } = bridge;
-  if (collector) install(pyodide, Filesystem.collectorSource(), () => collector.paused);
-  return install(pyodide, Filesystem.findersSource(), trace.roots[SITE_PACKAGES]);
+  if (collector) install(pyodide, "collector.py", () => collector.paused);
+  return install(pyodide, "finders.py", trace.roots[SITE_PACKAGES]);
 }
 
-/** Runs a Python source and the function `install` that it defines. */
-function install(/** @type {any} */ pyodide, /** @type {string} */ source, /** @type {any[]} */ ...values) {
+/** Runs a Python source that the module carries, and the function `install` that it defines. */
+function install(/** @type {any} */ pyodide, /** @type {string} */ name, /** @type {any[]} */ ...values) {
   const scope = pyodide.globals.get("dict")();
-  pyodide.runPython(source, { globals: scope });
+  pyodide.runPython(new TextDecoder().decode(Filesystem.carried(name)), { globals: scope });
   const python = scope.get("install");
   const result = python(...values);
   python.destroy();

@@ -17,8 +17,10 @@ def install(turnstile, notify):
     import _frozen_importlib
     from pyodide.ffi import can_run_sync, run_sync
 
-    held = {}  # stack -> names of the modules it is importing, outermost first
-    waits_for = {}  # stack -> the lock it waits for
+    # stack -> names of the modules it is importing, outermost first
+    held = {}
+    # stack -> the lock it waits for
+    waits_for = {}
 
     def stack():
         frame = sys._getframe(2)

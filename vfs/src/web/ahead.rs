@@ -10,7 +10,7 @@ use prefetch_index::plan::{Budget, Want, plan};
 use super::state::{Outcome, State, Waiter};
 use crate::packs::Whereabouts;
 use crate::scheduler::{Found, RequestId, Send};
-use crate::tree::{FileId, MemberId, PackedId};
+use crate::tree::{FileId, Ino, MemberId, PackedId};
 
 /// Bytes between two missing members that are fetched with them: a local header and a small member that is here.
 const FILL_GAP: u64 = 4 << 10;
@@ -74,18 +74,50 @@ impl State {
             !self.packs.serves(*id) && !self.is_large(*id) && !self.is_kept(file)
         };
         let missing = members.filter(is_missing).filter_map(|id| {
-            let span = self.member(id)?.span();
-            let is_foreseen = match self.scheduler.find(id.archive, &span) {
+            let want = self.member(id)?.want(id.archive);
+            let is_foreseen = match self.scheduler.find(id.archive, &want.span) {
                 Found::Bytes(_) => true,
                 Found::Coming(request) => !self.scheduler.is_background(request),
                 Found::Nowhere => false,
             };
-            (!is_foreseen).then_some(Want { archive: id.archive, span })
+            (!is_foreseen).then_some((id, want))
         });
-        let wants: Vec<Want> = missing.collect();
+        let (ids, wants): (Vec<MemberId>, Vec<Want>) = missing.unzip();
         let lens: Vec<u64> = self.index.archives.iter().map(|archive| archive.len).collect();
         let planned = plan(&wants, &lens, &self.line, &Budget::default());
         self.scheduler.prefetch(&planned, &wants);
+        let can_be_prepared = |id: &MemberId| {
+            let member = self.member(*id).filter(|member| member.len > 0);
+            member.is_some_and(|member| member.path.ends_with(".py") || member.is_shared_library())
+        };
+        let ids: Vec<MemberId> = ids.into_iter().filter(can_be_prepared).collect();
+        self.unprepared.extend(ids);
+    }
+
+    /// The first source or library that groups have brought by ranges and Python has not read, as (root, path below it).
+    /// Each is named once.
+    pub(crate) fn next_to_prepare(&mut self) -> Option<(Ino, String)> {
+        let mut next = None;
+        let mut unprepared = std::mem::take(&mut self.unprepared);
+        unprepared.retain(|id| {
+            if next.is_some() {
+                return true;
+            }
+            let Some(member) = self.member(*id).filter(|_| !self.is_kept(FileId::Member(*id))) else {
+                return false;
+            };
+            match self.scheduler.find(id.archive, &member.span()) {
+                Found::Coming(_) => true,
+                Found::Bytes(_) => {
+                    next = self.place_of(*id);
+                    false
+                }
+                Found::Nowhere => false,
+            }
+        });
+        self.unprepared = unprepared;
+        self.stats.prepared += u32::from(next.is_some());
+        next
     }
 
     /// The same for one who waits for them: what failed is asked for again.

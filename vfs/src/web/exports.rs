@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use futures::channel::oneshot;
 use js_sys::{Array, Object, Promise, Reflect, Uint8Array};
 use prefetch_index::format;
 use prefetch_index::index::{ArchiveInfo, Install};
@@ -48,6 +49,8 @@ export interface Stats {
   members: number;
   /** Bytes they decoded to. */
   decodedBytes: number;
+  /** Sources compiled, and libraries linked, while Python waited for others. */
+  prepared: number;
   /** Decoded bytes held for another read. */
   cachedBytes: number;
   /** Bytes received and not decoded yet. */
@@ -80,6 +83,8 @@ extern "C" {
     pub type StatsObject;
 }
 
+include!(concat!(env!("OUT_DIR"), "/carried.rs"));
+
 /// The mounted archives, their bytes and the requests for them.
 #[wasm_bindgen]
 pub struct Filesystem {
@@ -104,40 +109,9 @@ impl Filesystem {
         Self { shared: Rc::new(RefCell::new(state)) }
     }
 
-    /// The wasm module that stands between libc and Emscripten's syscalls (`bridge/bridge.wat`).
-    #[wasm_bindgen(js_name = bridgeModule)]
-    pub fn bridge_module() -> Uint8Array {
-        Uint8Array::from(include_bytes!(concat!(env!("OUT_DIR"), "/bridge.wasm")).as_slice())
-    }
-
-    /// The wasm module that calls `PyInit` functions without a JavaScript frame (`bridge/trampoline.wat`).
-    #[wasm_bindgen(js_name = trampolineModule)]
-    pub fn trampoline_module() -> Uint8Array {
-        Uint8Array::from(include_bytes!(concat!(env!("OUT_DIR"), "/trampoline.wasm")).as_slice())
-    }
-
-    /// The Python source that makes importlib's locks per task (`py/import_lock.py`).
-    #[wasm_bindgen(js_name = importLockSource)]
-    pub fn import_lock_source() -> String {
-        include_str!("../../py/import_lock.py").to_owned()
-    }
-
-    /// The Python source that makes importlib look again (`py/finders.py`).
-    #[wasm_bindgen(js_name = findersSource)]
-    pub fn finders_source() -> String {
-        include_str!("../../py/finders.py").to_owned()
-    }
-
-    /// The Python source that keeps `gc.collect()` from suspended stacks (`py/collector.py`).
-    #[wasm_bindgen(js_name = collectorSource)]
-    pub fn collector_source() -> String {
-        include_str!("../../py/collector.py").to_owned()
-    }
-
-    /// The Python source that names what is loaded (`py/loaded.py`).
-    #[wasm_bindgen(js_name = loadedSource)]
-    pub fn loaded_source() -> String {
-        include_str!("../../py/loaded.py").to_owned()
+    /// A file that this module carries: of `bridge/` a module, `"bridge.wasm"`, of `py/` a source, `"import_lock.py"`.
+    pub fn carried(name: &str) -> Option<Uint8Array> {
+        CARRIED.iter().find(|file| file.0 == name).map(|file| Uint8Array::from(file.1))
     }
 
     /// This module, compiled, for another thread.
@@ -336,6 +310,23 @@ impl Filesystem {
         }))
     }
 
+    /// The next source or library that groups have brought, Python has not read, and was not named before: inode of the
+    /// root, path below it. Empty: none is here.
+    #[wasm_bindgen(js_name = nextToPrepare)]
+    pub fn next_to_prepare(&self) -> Array {
+        rows(self.shared.borrow_mut().next_to_prepare().into_iter().collect())
+    }
+
+    /// Resolves when bytes of a wheel arrive.
+    pub fn arrival(&self) -> Promise {
+        let (wake, woken) = oneshot::channel();
+        self.shared.borrow_mut().arrivals.push(wake);
+        future_to_promise(async move {
+            let _ = woken.await;
+            Ok(JsValue::UNDEFINED)
+        })
+    }
+
     /// Whether this is bytecode that cannot be had: opening it is to fail as if it were not there, and Python compiles the
     /// source.
     #[wasm_bindgen(js_name = isLost)]
@@ -414,6 +405,7 @@ impl Filesystem {
             ("waits", stats.waits.into()),
             ("members", stats.members.into()),
             ("decodedBytes", (stats.decoded_bytes as f64).into()),
+            ("prepared", stats.prepared.into()),
             ("cachedBytes", (state.cached_bytes() as f64).into()),
             ("waitingBytes", (state.scheduler.held() as f64).into()),
             ("moduleBytes", module_bytes().into()),

@@ -1,24 +1,26 @@
 //! Which shared libraries there are, and where.
 
 use prefetch_index::dylink;
+use prefetch_index::index::Member;
 
 use super::state::{Decoded, State};
-use crate::tree::{FileId, Ino, Node, SHARED_LIBRARIES, SITE_PACKAGES, root_of};
+use crate::tree::{FileId, Ino, MemberId, Node, SHARED_LIBRARIES, SITE_PACKAGES, root_of};
 
 impl State {
     /// The libraries that these groups read, in access order, as (root, path below it).
     pub(crate) fn libraries(&self, groups: &[u32]) -> Vec<(Ino, String)> {
-        let mut libraries = Vec::new();
-        for read in self.index.access_order(groups) {
-            let archive = &self.index.archives[read.archive as usize];
-            if let Some(member) = self.index.member(read)
-                && member.is_shared_library()
-                && let Some(path) = archive.install_path(member)
-            {
-                libraries.push((root_of(archive.install), path.to_owned()));
-            }
-        }
+        let reads = self.index.access_order(groups).into_iter();
+        let libraries = reads.filter(|read| self.index.member(read).is_some_and(Member::is_shared_library));
         libraries
+            .filter_map(|read| self.place_of(MemberId { archive: read.archive, member: read.member }))
+            .collect()
+    }
+
+    /// Where a member is shown, as (root, path below it).
+    pub(super) fn place_of(&self, id: MemberId) -> Option<(Ino, String)> {
+        let archive = self.index.archives.get(id.archive as usize)?;
+        let path = archive.install_path(archive.members.get(id.member as usize)?)?;
+        Some((root_of(archive.install), path.to_owned()))
     }
 
     /// The libraries that the library `ino` needs, as (root, path below it). Those found nowhere are left out: the

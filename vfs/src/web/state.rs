@@ -52,6 +52,7 @@ pub(crate) struct Stats {
     pub(crate) waits: u32,
     pub(crate) members: u32,
     pub(crate) decoded_bytes: u64,
+    pub(crate) prepared: u32,
 }
 
 /// What somebody who waits is told: the bytes are here, or why not.
@@ -95,6 +96,10 @@ pub(crate) struct State {
     pub(super) started: Vec<u32>,
     /// Archives of which a request failed, for who asks for groups again.
     pub(super) failed: Vec<u32>,
+    /// Sources and libraries that groups bring by ranges and nobody has prepared or read, in access order.
+    pub(super) unprepared: Vec<MemberId>,
+    /// Who waits until anything arrives.
+    pub(super) arrivals: Vec<oneshot::Sender<()>>,
 }
 
 impl State {
@@ -126,6 +131,8 @@ impl State {
             waiters: Vec::new(),
             started: Vec::new(),
             failed: Vec::new(),
+            unprepared: Vec::new(),
+            arrivals: Vec::new(),
         }
     }
 
@@ -310,6 +317,9 @@ impl State {
         for waiter in self.waiters.extract_if(.., |w| w.request == request && w.until <= arrived) {
             // Nobody listens when the reader was cancelled; the bytes stay for the next.
             let _ = waiter.wake.send(Ok(()));
+        }
+        for wake in self.arrivals.drain(..) {
+            let _ = wake.send(());
         }
     }
 

@@ -1,0 +1,137 @@
+//! Sources that arrive while Python waits for another are compiled meanwhile; what the import does is the same.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    fs,
+    path::Path,
+};
+
+use demo_site::Line;
+use prefetch_index::{
+    format,
+    index::{Group, Index, Read},
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use wheelfs_tests::{HarnessError, Node, Parts, Recorder, Site, index, wheel};
+use zip::CompressionMethod;
+
+const WHEEL: &str = "late-1.0-py3-none-any.whl";
+
+#[derive(Debug, Deserialize)]
+struct Lazy {
+    output: String,
+    #[serde(default)]
+    stats: HashMap<String, f64>,
+    error: Option<Value>,
+    #[serde(default)]
+    trace: String,
+}
+
+/// A comment that compression makes half as long.
+fn noise(len: usize) -> Vec<u8> {
+    let mut state = 1u32;
+    let mut digit = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        b"0123456789abcdef"[(state >> 28) as usize]
+    };
+    std::iter::once(b'#').chain((0..len).map(|_| digit())).collect()
+}
+
+/// A wheel of sources, the last of them of two megabytes, and an index with a group that reads all, but nothing that
+/// starts it before Python waits.
+fn site(folder: &Path) -> Result<(), HarnessError> {
+    let plain = "VALUE = 'plain'\n\ndef fail():\n    raise ValueError\n";
+    let members = [
+        ("__init__.py", b"".to_vec()),
+        ("plain.py", plain.into()),
+        ("warns.py", br"PATTERN = '\d'".to_vec()),
+        ("broken.py", b"x = 1\nx =\n".to_vec()),
+        ("replaced.py", b"VALUE = 'old'\n".to_vec()),
+        ("unlinked.py", b"VALUE = 'old'\n".to_vec()),
+        ("last.py", noise(2_000_000)),
+    ];
+    let members = members.map(|(name, content)| (format!("late/{name}"), content));
+    wheel(&folder.join(WHEEL), &members, CompressionMethod::Deflated)?;
+    index(folder, &[WHEEL.to_owned()])?;
+    let file = folder.join("wheelfs.idx");
+    let index = format::decode(&fs::read(&file)?).map_err(std::io::Error::other)?;
+    let reads = index.archives[0].members.iter().zip(0..);
+    let reads =
+        reads.map(|(member, number)| Read { archive: 0, member: number, range: 0..member.len }).collect();
+    let group = Group { name: "late".to_owned(), parents: Vec::new(), reads, packs: Vec::new() };
+    let index = Index { groups: vec![group], ..index };
+    Ok(fs::write(file, format::encode(&index).map_err(std::io::Error::other)?)?)
+}
+
+async fn run(parts: &Parts, version: &str, wheelfs: Value, app: &str) -> Result<Lazy, HarnessError> {
+    let options = json!({
+        "package": parts.package()?, "indexURL": parts.pyodide(version)?, "wheelfs": wheelfs,
+    });
+    let app = Parts::root().join(app);
+    Node::new(parts).run("node/lazy.mjs", &[options.to_string().as_ref(), app.as_os_str()]).await
+}
+
+#[tokio::test]
+async fn an_import_finds_what_it_would_have_made() -> Result<(), HarnessError> {
+    let parts = Parts::find()?;
+    let folder = tempfile::tempdir()?;
+    site(folder.path())?;
+    let site = Site::of(&[("/wheels", folder.path())]).start(Line::new(20, 4)).await?;
+    for version in ["0.27.7", "314.0.7"] {
+        let wheelfs = json!({ "index": folder.path().join("wheelfs.idx"), "baseUrl": site.url("/wheels/") });
+        let lazy = run(&parts, version, wheelfs, "tests/apps/precompiled.py").await?;
+        let expected = [
+            // What warns or is wrong is left to the import that says so.
+            "compiled: plain replaced unlinked",
+            "SyntaxWarning",
+            "line 2",
+            "ModuleNotFoundError",
+            "plain new True",
+            "4",
+            // Nobody has read it.
+            "left: unlinked",
+        ];
+        assert_eq!(
+            (lazy.error, lazy.output.lines().collect::<Vec<_>>()),
+            (None, expected.to_vec()),
+            "{version}"
+        );
+        assert_eq!(lazy.stats["requests"], 2.0, "{version}: {:?}", lazy.stats);
+        assert!(
+            lazy.trace.contains("late/plain") && lazy.trace.contains("late/__pycache__/plain"),
+            "{}",
+            lazy.trace
+        );
+    }
+    Ok(())
+}
+
+/// What a trace says was read, sources for their bytecode, but not the metadata that a program of packages reads.
+fn reads(trace: &str) -> BTreeSet<String> {
+    let events = trace.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let reads = events.filter_map(|event| Some(event["read"].as_str()?.to_owned()));
+    reads.map(|path| prefetch_index::index::source_path(&path).unwrap_or(path)).collect()
+}
+
+#[tokio::test]
+async fn pandas_is_compiled_while_it_arrives() -> Result<(), HarnessError> {
+    let parts = Parts::find()?;
+    let app = "demo-site/apps/pandas.py";
+    let folder = Parts::root().join("target/test-index/precompiled");
+    let recorder = Recorder::new(&parts, "0.27.7");
+    let trace = fs::read_to_string(recorder.record(app, &folder)?)?;
+    let index = recorder.index(app, &folder)?;
+    let site = Site::new(&parts, "0.27.7")?.start(Line::new(20, 4)).await?;
+    let wheelfs = json!({ "index": index, "baseUrl": site.url("/pyodide/") });
+    let lazy = run(&parts, "0.27.7", wheelfs, app).await?;
+    assert_eq!(lazy.error, None);
+    assert!(lazy.output.contains("south     60    231.0   Grace"), "{}", lazy.output);
+    assert_eq!(lazy.stats["requests"], 12.0);
+    assert_eq!(lazy.stats["blockingRequests"], 0.0);
+    // On a line so slow that Python waits most of the time.
+    assert!(lazy.stats["prepared"] > 200.0, "{:?}", lazy.stats);
+    // A trace of it is as good as any.
+    assert_eq!(reads(&lazy.trace), reads(&trace));
+    Ok(())
+}

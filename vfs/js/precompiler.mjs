@@ -1,0 +1,91 @@
+/**
+ * What an import will need is done while it waits: sources that have arrived are compiled, libraries linked.
+ *
+ * A wheel's files lie in another order than Python reads them in. While one is waited for, many that are read later are
+ * here, and the thread has nothing to do; when it has come, compiling what came before is most of what is left.
+ */
+
+/** @typedef {import("./bridge.mjs").Bridge} Bridge */
+/** @typedef {import("./wheelfs.js").Filesystem} Filesystem */
+
+/** For how many milliseconds the thread is kept from what arrives meanwhile: half a frame. One source may take longer. */
+const SLICE = 8;
+
+export class Precompiler {
+  #bridge;
+  #filesystem;
+  #compile;
+  /** Waits under way. */
+  #waits = 0;
+  #runs = false;
+
+  /**
+   * @param {Bridge} bridge
+   * @param {Filesystem} filesystem
+   * @param {(path: string, source: Uint8Array) => string | undefined} compile `precompile` of `vfs/py/precompile.py`.
+   */
+  constructor(bridge, filesystem, compile) {
+    this.#bridge = bridge;
+    this.#filesystem = filesystem;
+    this.#compile = compile;
+  }
+
+  /** Python waits for `promise`, or who is going to run it does. */
+  during(/** @type {Promise<any>} */ promise) {
+    this.#waits++;
+    const end = () => void this.#waits--;
+    promise.then(end, end);
+    if (!this.#runs) this.#run();
+  }
+
+  async #run() {
+    this.#runs = true;
+    let began = -Infinity;
+    for (;;) {
+      // A task of its own: what has arrived comes first, and may be what is waited for. And the stack that waits, which the
+      // first time is still running, has been suspended.
+      if (performance.now() - began > SLICE) {
+        await turn();
+        began = performance.now();
+      }
+      if (!this.#waits) break;
+      const [path] = this.#bridge.backend?.paths(this.#filesystem.nextToPrepare()) ?? [];
+      if (path) await this.#prepare(path);
+      else await this.#filesystem.arrival();
+    }
+    this.#runs = false;
+  }
+
+  /** What fails is the import's to report. */
+  async #prepare(/** @type {string} */ path) {
+    const { backend, libraries, module } = this.#bridge;
+    const ino = backend?.find(path)?.wheelfs?.ino;
+    if (ino === undefined) return;
+    if (!path.endsWith(".py")) return libraries?.loadAhead([path]);
+    const source = this.#filesystem.bytes(ino);
+    // An interrupt is for the program.
+    const flag = module._Py_EMSCRIPTEN_SIGNAL_HANDLING;
+    const interruptible = module.HEAP8[flag];
+    module.HEAP8[flag] = 0;
+    try {
+      const compiled = source && this.#compile(path, source);
+      if (compiled) backend?.readOnce(compiled);
+    } catch {
+      // Python could not even say why.
+    } finally {
+      module.HEAP8[flag] = interruptible;
+    }
+  }
+}
+
+/** Resolves in a task of its own, and at once: a timer would wait for 4 ms. */
+function turn() {
+  return new Promise((/** @type {(value: void) => void} */ resolve) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => {
+      port1.close();
+      resolve();
+    };
+    port2.postMessage(0);
+  });
+}
