@@ -135,3 +135,19 @@ async fn pandas_is_compiled_while_it_arrives() -> Result<(), HarnessError> {
     assert_eq!(reads(&lazy.trace), reads(&trace));
     Ok(())
 }
+
+#[tokio::test]
+async fn a_library_waits_for_those_it_needs() -> Result<(), HarnessError> {
+    let parts = Parts::find()?;
+    let app = "demo-site/apps/sklearn.py";
+    let folder = Parts::root().join("target/test-index/precompiled-sklearn");
+    let index = Recorder::new(&parts, "0.27.7").index(app, &folder)?;
+    // scipy's libraries need that of openblas, which is large and an archive of its own.
+    let site = Site::new(&parts, "0.27.7")?.start(Line::new(20, 16)).await?;
+    let wheelfs = json!({ "index": index, "baseUrl": site.url("/pyodide/") });
+    let lazy = run(&parts, "0.27.7", wheelfs, app).await?;
+    assert_eq!(lazy.error, None);
+    assert_eq!(lazy.stats["blockingRequests"], 0.0, "{:?}", lazy.stats);
+    assert!(lazy.stats["prepared"] > 100.0, "{:?}", lazy.stats);
+    Ok(())
+}

@@ -137,6 +137,12 @@ export class Backend {
     };
   }
 
+  /** Whether a file's bytes are here. */
+  isHere(/** @type {string} */ path) {
+    const node = this.find(path);
+    return node && !(node.wheelfs && !this.#filesystem.bytes(node.wheelfs.ino));
+  }
+
   /** Brings a lazy file's bytes, without returning to the event loop if need be. Throws Emscripten's ErrnoError. */
   makeResident(/** @type {any} */ node) {
     if (node?.wheelfs) this.#bytes(node);

@@ -44,10 +44,13 @@ export class Libraries {
     });
   }
 
-  /** Compiles and links these libraries, whose bytes are here, before Python asks. What fails is left to its `dlopen`. */
+  /**
+   * Compiles and links those of these libraries whose bytes are here, and those of all that they need, before Python asks.
+   * What fails is left to its `dlopen`.
+   */
   async loadAhead(/** @type {string[]} */ paths) {
     for (const path of paths) {
-      if (this.#backend.find(path)?.wheelfs) await this.#load(path).catch(() => {});
+      if (this.#closure(path, false).every((library) => this.#backend.isHere(library))) await this.#load(path).catch(() => {});
     }
   }
 

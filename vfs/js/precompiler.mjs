@@ -82,10 +82,7 @@ export class Precompiler {
 function turn() {
   return new Promise((/** @type {(value: void) => void} */ resolve) => {
     const { port1, port2 } = new MessageChannel();
-    port1.onmessage = () => {
-      port1.close();
-      resolve();
-    };
+    port1.onmessage = () => resolve(port1.close());
     port2.postMessage(0);
   });
 }
