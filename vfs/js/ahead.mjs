@@ -14,19 +14,19 @@ export class Ahead {
   #pyodide;
   #filesystem;
   #bridge;
-  #precompiler;
+  #during;
 
   /**
    * @param {any} pyodide
    * @param {Filesystem} filesystem
    * @param {Bridge} bridge
-   * @param {import("./precompiler.mjs").Precompiler} precompiler
+   * @param {import("./precompiler.mjs").During} during
    */
-  constructor(pyodide, filesystem, bridge, precompiler) {
+  constructor(pyodide, filesystem, bridge, during) {
     this.#pyodide = pyodide;
     this.#filesystem = filesystem;
     this.#bridge = bridge;
-    this.#precompiler = precompiler;
+    this.#during = during;
     const { runPythonAsync } = pyodide;
     pyodide.runPythonAsync = async (/** @type {string} */ code, /** @type {any[]} */ ...rest) => {
       await this.ofImports(importsOf(pyodide, code));
@@ -41,7 +41,7 @@ export class Ahead {
 
   /** Loads the libraries, rows of the exports, that were brought. */
   async load(/** @type {Promise<any[]>} */ brought) {
-    this.#precompiler.during(brought);
+    this.#during(brought);
     await this.#bridge.libraries?.loadAhead(this.#bridge.backend?.paths(await brought) ?? []);
   }
 }

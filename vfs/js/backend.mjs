@@ -112,16 +112,15 @@ export class Backend {
     const lazy = node?.wheelfs;
     if (!lazy || this.#FS.isDir(node.mode)) return null;
     const promise = this.#filesystem.missing(lazy.ino, start, end);
-    if (!promise) return null;
-    this.onWait?.(promise);
-    return promise;
+    if (promise) this.onWait?.(promise);
+    return promise ?? null;
   }
 
   /** The file at `path`, MEMFS's, goes when it has been read. */
   readOnce(/** @type {string} */ path) {
     const node = this.find(path);
     if (!node) return;
-    const { read, close } = node.stream_ops;
+    const { read } = node.stream_ops;
     node.stream_ops = {
       ...node.stream_ops,
       read: (/** @type {any} */ stream, /** @type {any[]} */ ...rest) => {
@@ -129,8 +128,7 @@ export class Backend {
         this.#trace.read(path, rest[3], count);
         return count;
       },
-      close: (/** @type {any} */ stream) => {
-        close?.(stream);
+      close: () => {
         // Not where it has been replaced.
         if (this.find(path) === node) this.#FS.unlink(path);
       },

@@ -10,7 +10,7 @@ import { Backend } from "./backend.mjs";
 import { Bridge, canSuspend } from "./bridge.mjs";
 import { WheelfsError } from "./error.mjs";
 import { Packages } from "./packages.mjs";
-import { Precompiler } from "./precompiler.mjs";
+import { precompiler } from "./precompiler.mjs";
 import { Trace } from "./trace.mjs";
 import { WorkerUnpacker, serve } from "./unpacker.mjs";
 import init, { Filesystem, initSync, unpackHere } from "./wheelfs.js";
@@ -134,9 +134,9 @@ export async function loadPyodide(options = {}) {
   };
   refresh();
 
-  const precompiler = new Precompiler(bridge, files, install(pyodide, "precompile.py"));
-  backend.onWait = precompiler.during.bind(precompiler);
-  const ahead = canSuspend ? undefined : new Ahead(pyodide, files, bridge, precompiler);
+  const during = precompiler(bridge, files, install(pyodide, "precompile.py"));
+  backend.onWait = during;
+  const ahead = canSuspend ? undefined : new Ahead(pyodide, files, bridge, during);
   const manager = new Packages(pyodide, files, base, refresh, ahead);
   pyodide.loadPackage = manager.loadPackage.bind(manager);
   pyodide.loadPackagesFromImports = manager.loadPackagesFromImports.bind(manager);

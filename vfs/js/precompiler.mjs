@@ -7,39 +7,23 @@
 
 /** @typedef {import("./bridge.mjs").Bridge} Bridge */
 /** @typedef {import("./wheelfs.js").Filesystem} Filesystem */
+/** @typedef {(promise: Promise<any>) => void} During Told that Python, or who is going to run it, waits for this. */
 
 /** For how many milliseconds the thread is kept from what arrives meanwhile: half a frame. One source may take longer. */
 const SLICE = 8;
 
-export class Precompiler {
-  #bridge;
-  #filesystem;
-  #compile;
-  /** Waits under way. */
-  #waits = 0;
-  #runs = false;
+/**
+ * @param {Bridge} bridge
+ * @param {Filesystem} filesystem
+ * @param {(path: string, source: Uint8Array) => string | undefined} compile `precompile` of `vfs/py/precompile.py`.
+ * @returns {During}
+ */
+export function precompiler(bridge, filesystem, compile) {
+  let waits = 0;
+  let runs = false;
 
-  /**
-   * @param {Bridge} bridge
-   * @param {Filesystem} filesystem
-   * @param {(path: string, source: Uint8Array) => string | undefined} compile `precompile` of `vfs/py/precompile.py`.
-   */
-  constructor(bridge, filesystem, compile) {
-    this.#bridge = bridge;
-    this.#filesystem = filesystem;
-    this.#compile = compile;
-  }
-
-  /** Python waits for `promise`, or who is going to run it does. */
-  during(/** @type {Promise<any>} */ promise) {
-    this.#waits++;
-    const end = () => void this.#waits--;
-    promise.then(end, end);
-    if (!this.#runs) this.#run();
-  }
-
-  async #run() {
-    this.#runs = true;
+  async function run() {
+    runs = true;
     let began = -Infinity;
     for (;;) {
       // A task of its own: what has arrived comes first, and may be what is waited for. And the stack that waits, which the
@@ -48,27 +32,27 @@ export class Precompiler {
         await turn();
         began = performance.now();
       }
-      if (!this.#waits) break;
-      const [path] = this.#bridge.backend?.paths(this.#filesystem.nextToPrepare()) ?? [];
-      if (path) await this.#prepare(path);
-      else await this.#filesystem.arrival();
+      if (!waits) break;
+      const [path] = bridge.backend?.paths(filesystem.nextToPrepare()) ?? [];
+      if (path) await prepare(path);
+      else await filesystem.arrival();
     }
-    this.#runs = false;
+    runs = false;
   }
 
   /** What fails is the import's to report. */
-  async #prepare(/** @type {string} */ path) {
-    const { backend, libraries, module } = this.#bridge;
+  async function prepare(/** @type {string} */ path) {
+    const { backend, libraries, module } = bridge;
     const ino = backend?.find(path)?.wheelfs?.ino;
     if (ino === undefined) return;
     if (!path.endsWith(".py")) return libraries?.loadAhead([path]);
-    const source = this.#filesystem.bytes(ino);
+    const source = filesystem.bytes(ino);
     // An interrupt is for the program.
     const flag = module._Py_EMSCRIPTEN_SIGNAL_HANDLING;
     const interruptible = module.HEAP8[flag];
     module.HEAP8[flag] = 0;
     try {
-      const compiled = source && this.#compile(path, source);
+      const compiled = source && compile(path, source);
       if (compiled) backend?.readOnce(compiled);
     } catch {
       // Python could not even say why.
@@ -76,13 +60,23 @@ export class Precompiler {
       module.HEAP8[flag] = interruptible;
     }
   }
+
+  return (promise) => {
+    waits++;
+    const end = () => void waits--;
+    promise.then(end, end);
+    if (!runs) run();
+  };
 }
 
 /** Resolves in a task of its own, and at once: a timer would wait for 4 ms. */
 function turn() {
   return new Promise((/** @type {(value: void) => void} */ resolve) => {
     const { port1, port2 } = new MessageChannel();
-    port1.onmessage = () => resolve(port1.close());
+    port1.onmessage = () => {
+      port1.close();
+      resolve();
+    };
     port2.postMessage(0);
   });
 }
