@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use wheelfs_tests::{HarnessError, LineSite, Node, Parts, Recorder, Site};
 
 const WHEEL: &str = "six-1.16.0-py2.py3-none-any.whl";
-/// No program of the index.
-const NOTHING: &str = "nothing";
+/// As an entry point: none.
+const NOTHING: &str = "";
 const OS_ERROR: &str = "OSError 29 /lib/python3.12/site-packages/six.py";
 
 #[derive(Debug, Deserialize)]
@@ -99,6 +99,9 @@ async fn an_index_that_cannot_be_used() -> Result<(), HarnessError> {
     assert_refused(run, "unreachable", "/wheelfs.idx", &["check the URL"]);
     let run = tiny.run(index(site.url(&format!("/{WHEEL}")))).await?;
     assert_refused(run, "index", WHEEL, &["prefetch-index build"]);
+
+    let entry = json!({ "wheelfs": { "index": site.url("/wheelfs.idx"), "entry": "small" } });
+    assert_refused(tiny.run(entry).await?, "index", "/wheelfs.idx", &["\"small\"", "may be one of: tiny"]);
 
     // Magic, then the format's version.
     tiny.edit("wheelfs.idx", |bytes| bytes[8] += 1)?;

@@ -22,7 +22,7 @@ export { WheelfsError };
  * @property {string} [index] URL of a `wheelfs.idx` made by `prefetch-index build`. Without one nothing is predicted:
  *   `loadPackage` mounts the lock file's wheels from their central directories.
  * @property {string} [baseUrl] What the index's archive URLs are relative to. Default: `packageBaseUrl`, else `indexURL`.
- * @property {string} [entry] The recorded program whose reads are fetched ahead. Default: the index's only one.
+ * @property {string} [entry] The recorded program whose reads are fetched ahead; `""` is none. Default: the index's only one.
  * @property {{rtt: number, down: number}} [line] Round trip in milliseconds and rate in Mbit/s that requests are planned
  *   for. Default: 200 and 20.
  * @property {number} [cacheBytes] Budget for decoded members that may be read again. Default: 64 MiB.
@@ -206,10 +206,10 @@ async function openFilesystem(
     const filesystem = new Filesystem(host, unpacker, config.cacheBytes ?? 64 * 2 ** 20, config.maxPrefetches ?? 16, rtt, down);
     let builtFor = "", booted;
     if (index && indexUrl) {
-      builtFor = filesystem.loadIndex(await index, indexUrl, base, runtime);
+      builtFor = filesystem.loadIndex(await index, indexUrl, base, runtime, config.entry);
       if (!filesystem.packs) unpacker?.stop();
       if (await boots) booted = filesystem.bringBoot();
-      line.opened.then(() => filesystem.start(config.entry));
+      line.opened.then(() => filesystem.start());
     }
     return { filesystem, builtFor, booted };
   } catch (error) {

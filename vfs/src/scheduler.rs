@@ -131,11 +131,6 @@ impl Scheduler {
         }
     }
 
-    /// Changes how many prefetch requests may be under way.
-    pub fn set_max_prefetches(&mut self, max: usize) {
-        self.max_prefetches = max.max(1);
-    }
-
     /// Bytes held: complete requests and what has arrived of the others.
     pub fn held(&self) -> u64 {
         self.requests.values().map(|request| request.data.len() as u64).sum()

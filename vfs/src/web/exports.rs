@@ -6,7 +6,7 @@ use std::rc::Rc;
 use futures::channel::oneshot;
 use js_sys::{Array, Object, Promise, Reflect, Uint8Array};
 use prefetch_index::format;
-use prefetch_index::index::{ArchiveInfo, Install};
+use prefetch_index::index::{ArchiveInfo, Index, Install};
 use prefetch_index::plan::Line;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::future_to_promise;
@@ -121,8 +121,9 @@ impl Filesystem {
     }
 
     /// Takes the content of a `wheelfs.idx` that came from `index_url`. The URLs of its wheels are relative to `base_url`,
-    /// that of the standard library to `runtime_url`, those of its packs to its own. Returns the version of Pyodide it
-    /// was built for.
+    /// that of the standard library to `runtime_url`, those of its packs to its own. `entry`: the entry point that
+    /// [`start`](Self::start) starts; `None`: the only one, or nothing when there are several; `""`: nothing. Returns the
+    /// version of Pyodide the index was built for.
     #[wasm_bindgen(js_name = loadIndex)]
     pub fn load_index(
         &self,
@@ -130,8 +131,15 @@ impl Filesystem {
         index_url: &str,
         base_url: &str,
         runtime_url: &str,
+        entry: Option<String>,
     ) -> Result<String, JsValue> {
         let index = format::decode(bytes).map_err(|error| Failure::new(index_url, error))?;
+        let started = match entry.as_deref() {
+            None => index.entries.first().filter(|_| index.entries.len() == 1),
+            Some("") => None,
+            Some(name) => Some(index.entry(name).ok_or_else(|| no_entry(&index, index_url, name))?),
+        };
+        let started = started.map(|entry| entry.groups.clone()).unwrap_or_default();
         let urls = index.archives.iter().map(|archive| match archive.install {
             Install::StandardLibrary => absolute(&archive.url, runtime_url),
             _ => absolute(&archive.url, base_url),
@@ -139,7 +147,9 @@ impl Filesystem {
         let urls = urls.collect();
         let pack_urls = index.packs.iter().map(|pack| absolute(&pack.url, index_url)).collect();
         let pyodide = index.pyodide.clone();
-        self.shared.borrow_mut().adopt(index, urls, pack_urls);
+        let mut state = self.shared.borrow_mut();
+        state.adopt(index, urls, pack_urls);
+        state.entry = started;
         Ok(pyodide)
     }
 
@@ -168,21 +178,14 @@ impl Filesystem {
         })
     }
 
-    /// Starts prefetching: what the named entry point reads, or without a name the only entry point, or nothing when
-    /// there are several.
-    pub fn start(&self, entry: Option<String>) {
-        let groups = {
-            let state = self.shared.borrow();
-            let entry = match &entry {
-                Some(name) => state.index.entry(name),
-                None => state.index.entries.first().filter(|_| state.index.entries.len() == 1),
-            };
-            entry.map(|entry| entry.groups.clone())
-        };
-        if let Some(groups) = groups {
-            self.shared.borrow_mut().start(&groups);
-            loader::pump(&self.shared);
+    /// Starts prefetching what the entry point reads.
+    pub fn start(&self) {
+        {
+            let mut state = self.shared.borrow_mut();
+            let groups = std::mem::take(&mut state.entry);
+            state.start(&groups);
         }
+        loader::pump(&self.shared);
     }
 
     /// Brings what the named groups or entry points read; without names, all of them. Resolves when it is here, to the
@@ -200,13 +203,6 @@ impl Filesystem {
     /// From now on brings every member that is not here whenever nothing else is to be done.
     pub fn fill(&self) {
         self.shared.borrow_mut().fill();
-        loader::pump(&self.shared);
-    }
-
-    /// Changes how many prefetch requests may be under way.
-    #[wasm_bindgen(js_name = setMaxPrefetches)]
-    pub fn set_max_prefetches(&self, max: u32) {
-        self.shared.borrow_mut().scheduler.set_max_prefetches(max as usize);
         loader::pump(&self.shared);
     }
 
@@ -449,6 +445,16 @@ impl Filesystem {
             _ => None,
         }
     }
+}
+
+/// What is said of an entry point that the index does not have.
+fn no_entry(index: &Index, index_url: &str, name: &str) -> WheelfsError {
+    let names: Vec<&str> = index.entries.iter().map(|entry| entry.name.as_str()).collect();
+    let message = format!(
+        "{index_url}: no entry point is named \"{name}\", the option \"entry\" may be one of: {}",
+        names.join(", ")
+    );
+    WheelfsError::new(&message, "index", index_url, None)
 }
 
 /// `url` against `base`; an URL that cannot be parsed stays as it is and fails, named, when it is fetched.

@@ -92,6 +92,8 @@ pub(crate) struct State {
     pub(crate) blocks: Blocks<oneshot::Sender<Outcome>>,
     pub(super) line: Line,
     pub(super) waiters: Vec<Waiter>,
+    /// Groups of the entry point, until they are started.
+    pub(crate) entry: Vec<u32>,
     /// Groups that were asked for.
     pub(super) started: Vec<u32>,
     /// Archives of which a request failed, for who asks for groups again.
@@ -129,6 +131,7 @@ impl State {
             blocks: Blocks::default(),
             line,
             waiters: Vec::new(),
+            entry: Vec::new(),
             started: Vec::new(),
             failed: Vec::new(),
             unprepared: Vec::new(),
