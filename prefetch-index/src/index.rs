@@ -188,8 +188,13 @@ impl Member {
     /// The member, of that archive, as a want.
     pub fn want(&self, archive: u32) -> Want {
         // A source can be compiled before it is imported.
-        let source = if self.path.ends_with(".py") { self.len } else { 0 };
+        let source = if self.is_source() { self.len } else { 0 };
         Want { archive, span: self.span(), work_us: source / SOURCE_BYTES_PER_US }
+    }
+
+    /// Whether the name is that of a Python source.
+    pub fn is_source(&self) -> bool {
+        self.path.ends_with(".py")
     }
 
     /// Whether the name is that of a shared library: `.so`, or `.so.1.2` (Pyodide's `SHAREDLIB_REGEX`).
@@ -353,7 +358,7 @@ impl Index {
         for (pack, number) in self.packs.iter().zip(0..) {
             for (file, position) in pack.files.iter().zip(0..) {
                 let member = self.member_at(file.archive, file.member);
-                if !member.is_some_and(|member| file.bytecode.is_none() || member.path.ends_with(".py")) {
+                if !member.is_some_and(|member| file.bytecode.is_none() || member.is_source()) {
                     return Err(IndexError::PackedFile { pack: number, file: position });
                 }
             }

@@ -107,7 +107,7 @@ async fn an_import_finds_what_it_would_have_made() -> Result<(), HarnessError> {
     Ok(())
 }
 
-/// What a trace says was read, sources for their bytecode, but not the metadata that a program of packages reads.
+/// What a trace says was read, sources in the place of their bytecode.
 fn reads(trace: &str) -> BTreeSet<String> {
     let events = trace.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let reads = events.filter_map(|event| Some(event["read"].as_str()?.to_owned()));

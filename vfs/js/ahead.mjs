@@ -14,19 +14,16 @@ export class Ahead {
   #pyodide;
   #filesystem;
   #bridge;
-  #during;
 
   /**
    * @param {any} pyodide
    * @param {Filesystem} filesystem
    * @param {Bridge} bridge
-   * @param {import("./precompiler.mjs").During} during
    */
-  constructor(pyodide, filesystem, bridge, during) {
+  constructor(pyodide, filesystem, bridge) {
     this.#pyodide = pyodide;
     this.#filesystem = filesystem;
     this.#bridge = bridge;
-    this.#during = during;
     const { runPythonAsync } = pyodide;
     pyodide.runPythonAsync = async (/** @type {string} */ code, /** @type {any[]} */ ...rest) => {
       await this.ofImports(importsOf(pyodide, code));
@@ -41,8 +38,9 @@ export class Ahead {
 
   /** Loads the libraries, rows of the exports, that were brought. */
   async load(/** @type {Promise<any[]>} */ brought) {
-    this.#during(brought);
-    await this.#bridge.libraries?.loadAhead(this.#bridge.backend?.paths(await brought) ?? []);
+    const { backend, libraries } = this.#bridge;
+    backend?.onWait?.(brought);
+    await libraries?.loadAhead(backend?.paths(await brought) ?? []);
   }
 }
 

@@ -32,7 +32,7 @@ export class Backend {
   /** The file that is being opened, when its bytes are here. @type {{node: any, bytes: Uint8Array} | undefined} */ #found;
   /** Absolute paths of the roots, by inode. @type {string[]} */
   roots = [];
-  /** Told of each promise that Python waits for. @type {((promise: Promise<any>) => void) | undefined} */ onWait;
+  /** Told of each promise that Python, or who is going to run it, waits for. @type {((promise: Promise<any>) => void) | undefined} */ onWait;
 
   /**
    * @param {any} FS Emscripten's.
@@ -120,15 +120,11 @@ export class Backend {
   readOnce(/** @type {string} */ path) {
     const node = this.find(path);
     if (!node) return;
-    const { read } = node.stream_ops;
     node.stream_ops = {
       ...node.stream_ops,
-      read: (/** @type {any} */ stream, /** @type {any[]} */ ...rest) => {
-        const count = read(stream, ...rest);
-        this.#trace.read(path, rest[3], count);
-        return count;
-      },
       close: () => {
+        // Who opens it, importlib, reads all of it.
+        this.#trace.read(path, 0, node.usedBytes);
         // Not where it has been replaced.
         if (this.find(path) === node) this.#FS.unlink(path);
       },

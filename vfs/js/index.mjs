@@ -134,9 +134,8 @@ export async function loadPyodide(options = {}) {
   };
   refresh();
 
-  const during = precompiler(bridge, files, install(pyodide, "precompile.py"));
-  backend.onWait = during;
-  const ahead = canSuspend ? undefined : new Ahead(pyodide, files, bridge, during);
+  backend.onWait = precompiler(bridge, backend, files, () => install(pyodide, "precompile.py"));
+  const ahead = canSuspend ? undefined : new Ahead(pyodide, files, bridge);
   const manager = new Packages(pyodide, files, base, refresh, ahead);
   pyodide.loadPackage = manager.loadPackage.bind(manager);
   pyodide.loadPackagesFromImports = manager.loadPackagesFromImports.bind(manager);

@@ -5,20 +5,23 @@
  * here, and the thread has nothing to do; when it has come, compiling what came before is most of what is left.
  */
 
+/** @typedef {import("./backend.mjs").Backend} Backend */
 /** @typedef {import("./bridge.mjs").Bridge} Bridge */
 /** @typedef {import("./wheelfs.js").Filesystem} Filesystem */
-/** @typedef {(promise: Promise<any>) => void} During Told that Python, or who is going to run it, waits for this. */
+/** @typedef {(path: string, source: Uint8Array) => string | undefined} Compile */
 
 /** For how many milliseconds the thread is kept from what arrives meanwhile: half a frame. One source may take longer. */
 const SLICE = 8;
 
 /**
  * @param {Bridge} bridge
+ * @param {Backend} backend
  * @param {Filesystem} filesystem
- * @param {(path: string, source: Uint8Array) => string | undefined} compile `precompile` of `vfs/py/precompile.py`.
- * @returns {During}
+ * @param {() => Compile} install Makes `precompile` of `vfs/py/precompile.py`, when there is something to compile.
+ * @returns {(promise: Promise<any>) => void} The backend's `onWait`.
  */
-export function precompiler(bridge, filesystem, compile) {
+export function precompiler(bridge, backend, filesystem, install) {
+  /** @type {Compile | undefined} */ let compile;
   let waits = 0;
   let runs = false;
 
@@ -33,7 +36,7 @@ export function precompiler(bridge, filesystem, compile) {
         began = performance.now();
       }
       if (!waits) break;
-      const [path] = bridge.backend?.paths(filesystem.nextToPrepare()) ?? [];
+      const [path] = backend.paths(filesystem.nextToPrepare());
       if (path) await prepare(path);
       else await filesystem.arrival();
     }
@@ -42,8 +45,8 @@ export function precompiler(bridge, filesystem, compile) {
 
   /** What fails is the import's to report. */
   async function prepare(/** @type {string} */ path) {
-    const { backend, libraries, module } = bridge;
-    const ino = backend?.find(path)?.wheelfs?.ino;
+    const { libraries, module } = bridge;
+    const ino = backend.find(path)?.wheelfs?.ino;
     if (ino === undefined) return;
     if (!path.endsWith(".py")) return libraries?.loadAhead([path]);
     const source = filesystem.bytes(ino);
@@ -52,8 +55,8 @@ export function precompiler(bridge, filesystem, compile) {
     const interruptible = module.HEAP8[flag];
     module.HEAP8[flag] = 0;
     try {
-      const compiled = source && compile(path, source);
-      if (compiled) backend?.readOnce(compiled);
+      const compiled = source && (compile ??= install())(path, source);
+      if (compiled) backend.readOnce(compiled);
     } catch {
       // Python could not even say why.
     } finally {

@@ -88,7 +88,7 @@ impl State {
         self.scheduler.prefetch(&planned, &wants);
         let can_be_prepared = |id: &MemberId| {
             let member = self.member(*id).filter(|member| member.len > 0);
-            member.is_some_and(|member| member.path.ends_with(".py") || member.is_shared_library())
+            member.is_some_and(|member| member.is_source() || member.is_shared_library())
         };
         let ids: Vec<MemberId> = ids.into_iter().filter(can_be_prepared).collect();
         self.unprepared.extend(ids);
