@@ -82,8 +82,13 @@ impl Relay {
         server: SocketAddr,
         line: impl Into<LineSetting>,
     ) -> io::Result<Relay> {
+        Relay::pass_on(listener, server, line.into())
+    }
+
+    /// Neither generic nor `async`: compiled here, and not once more into each program that starts a relay.
+    fn pass_on(listener: TcpListener, server: SocketAddr, line: LineSetting) -> io::Result<Relay> {
         let address = listener.local_addr()?;
-        let wire = Arc::new(Wire::new(line.into()));
+        let wire = Arc::new(Wire::new(line));
         let for_connections = wire.clone();
         let accepting = tokio::spawn(async move {
             // Dropped with this task, and then ends the connections too.

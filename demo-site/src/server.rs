@@ -103,6 +103,11 @@ impl Server {
 
     /// Listens on 127.0.0.1 until the returned value is dropped.
     pub async fn start(self) -> io::Result<Running> {
+        self.listen()
+    }
+
+    /// Not `async`, so that the protocols are compiled here, and not once more into each program that starts a server.
+    fn listen(self) -> io::Result<Running> {
         let socket = TcpSocket::new_v4()?;
         socket.set_reuseaddr(true)?;
         socket.set_send_buffer_size(SEND_BUFFER)?;

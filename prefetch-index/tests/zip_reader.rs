@@ -61,7 +61,7 @@ fn written(members: &[(&str, &[u8], SimpleFileOptions)], comment: &str) -> Vec<u
         writer.start_file(*name, *options).unwrap();
         writer.write_all(data).unwrap();
     }
-    writer.set_comment(comment);
+    writer.set_comment(comment).unwrap();
     writer.finish().unwrap().into_inner()
 }
 

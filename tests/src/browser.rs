@@ -4,10 +4,15 @@ use std::{
     io::{Read, Write},
     net::{Ipv4Addr, TcpStream},
     path::Path,
+    pin::Pin,
     time::Duration,
 };
 
-use fantoccini::{Client, ClientBuilder, error::CmdError};
+use fantoccini::{
+    Client, ClientBuilder,
+    error::{CmdError, NewSessionError},
+    wd::Capabilities,
+};
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -45,10 +50,7 @@ impl Browser {
     /// Starts the browser of an engine.
     pub async fn of(parts: &Parts, engine: Engine) -> Result<Browser, HarnessError> {
         let driver = engine.driver(parts).await?;
-        let client = ClientBuilder::new(HttpConnector::new())
-            .capabilities(driver.capabilities)
-            .connect(&format!("http://127.0.0.1:{}", driver.port))
-            .await?;
+        let client = connect(driver.port, driver.capabilities).await?;
         let session = client.session_id().await?.unwrap_or_default();
         let farewell = driver.farewell.map_or_else(|| format!("DELETE /session/{session}"), str::to_owned);
         Ok(Browser {
@@ -137,4 +139,17 @@ impl Drop for Browser {
             eprintln!("the driver did not end its browser: {error}");
         }
     }
+}
+
+/// A session of the driver at `port`. Boxed, so that WebDriver's HTTP is compiled here, and not once more into each test.
+fn connect(
+    port: u16,
+    capabilities: Capabilities,
+) -> Pin<Box<dyn Future<Output = Result<Client, NewSessionError>> + Send>> {
+    Box::pin(async move {
+        ClientBuilder::new(HttpConnector::new())
+            .capabilities(capabilities)
+            .connect(&format!("http://127.0.0.1:{port}"))
+            .await
+    })
 }

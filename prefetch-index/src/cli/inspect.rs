@@ -201,7 +201,7 @@ fn tables(report: &Report) -> String {
 
 fn table(columns: &[&str], numbers: std::ops::Range<usize>) -> Table {
     let mut table = Table::new();
-    table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_header(columns);
+    table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_header(columns);
     for column in numbers {
         if let Some(column) = table.column_mut(column) {
             column.set_cell_alignment(CellAlignment::Right);
