@@ -1,6 +1,7 @@
 //! What failed leaves nothing behind: the next try finds things as they were, and what was not concerned goes on.
 
 use std::{
+    collections::BTreeMap,
     fs,
     io::Read,
     os::unix::fs::symlink,
@@ -8,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use demo_site::{Fault, Line};
+use demo_site::{Entry, Fault, Line};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -216,6 +217,55 @@ print(six.__version__)
     fs::copy(wheels.parts.pyodide(PYODIDE)?.join(six), wheels.folder.path().join(six))?;
     let run = wheels.run(PROGRAM, json!({ "packageBaseUrl": wheels.site.url("/") })).await?;
     assert_eq!(run.output, "True\n1.16.0", "{:?}", run.error);
+    Ok(())
+}
+
+/// What was under way when the server went away is asked for again when it is back, and not only as Python reads it.
+#[tokio::test]
+async fn what_failed_comes_again_once_the_server_is_back() -> Result<(), HarnessError> {
+    /// Of one request: the first, and those that repeat it.
+    const ATTEMPTS: u32 = 4;
+    const PROGRAM: &str = "
+import sysconfig
+path = sysconfig.get_path('purelib') + '/pandas/__init__.py'
+failures = 0
+while True:
+    try:
+        open(path).close()
+        break
+    except OSError:
+        failures += 1
+print(failures > 0)
+import pandas
+print(pandas.DataFrame({'a': [1, 2]}).a.sum())
+";
+    let (parts, folder) = (Parts::find()?, tempfile::tempdir()?);
+    let site = Site::new(&parts, PYODIDE)?.start(Line::new(0, 0)).await?;
+    let wheels = Wheels { parts, folder, site };
+    let options = |prefetch: bool| {
+        json!({
+            "prefetch": prefetch, "packageBaseUrl": wheels.site.url("/pyodide/"),
+            "wheelfs": { "index": wheels.site.url("/index/pandas/wheelfs.idx") },
+        })
+    };
+    let requests = |log: Vec<Entry>| -> BTreeMap<String, u32> {
+        let mut requests = BTreeMap::new();
+        for entry in log.into_iter().filter(|entry| entry.path.ends_with(".whl")) {
+            *requests.entry(entry.path).or_default() += 1;
+        }
+        requests
+    };
+    wheels.run("", options(true)).await?;
+    let planned = requests(wheels.site.server.log().take());
+    for (path, times) in &planned {
+        let more = if path.contains("/pandas-") { 1 } else { 0 };
+        wheels.site.server.inject(path, Fault::Status(503), ATTEMPTS * (times + more));
+    }
+    let run = wheels.run(PROGRAM, options(false)).await?;
+    assert_eq!(run.output, "True\n3", "{:?}", run.error);
+    let all: u32 = requests(wheels.site.server.log().take()).values().sum();
+    let planned: u32 = planned.values().sum();
+    assert!(all < ATTEMPTS * (planned + 1) + 2 * planned, "{all} requests where {planned} were planned");
     Ok(())
 }
 

@@ -131,6 +131,20 @@ impl State {
         self.start(groups);
     }
 
+    /// What Python waited for has come. If its archive has failed before, the server is there again, and so what failed is
+    /// asked for: else each member that Python reads would cost a round trip. Not sooner: nobody gains by asking a server
+    /// that is not there.
+    pub(crate) fn has_come(&mut self, send: &Send) {
+        if !send.urgent || !self.failed.contains(&send.archive) {
+            return;
+        }
+        let reads = |group: &Group| group.reads.iter().any(|read| read.archive == send.archive);
+        let groups = (0..).zip(&self.index.groups);
+        let groups = groups.filter(|(number, group)| self.started.contains(number) && reads(group));
+        let groups: Vec<u32> = groups.map(|(number, _)| number).collect();
+        self.start_again(&groups);
+    }
+
     /// Queues every member that is not here, to come when nothing else is to be done. Not those that are read by blocks.
     pub(crate) fn fill(&mut self) {
         for (archive, number) in self.index.archives.iter().zip(0..) {

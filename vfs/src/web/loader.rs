@@ -307,7 +307,8 @@ async fn run(shared: &Shared, send: &Send) {
                 blame(shared, &url, &cause);
                 (attempt, whole) = (cause.retries(), true);
             }
-            Ok(()) | Err(Stop::Gone | Stop::Paused) => return,
+            Ok(()) => return shared.borrow_mut().has_come(send),
+            Err(Stop::Gone | Stop::Paused) => return,
         }
     };
     let mut state = shared.borrow_mut();
