@@ -94,6 +94,31 @@ impl State {
         self.unprepared.extend(ids);
     }
 
+    /// The same for one who waits for them: what failed is asked for again.
+    pub(crate) fn start_again(&mut self, groups: &[u32]) {
+        let failed = std::mem::take(&mut self.failed);
+        for (group, number) in self.index.groups.iter().zip(0..) {
+            if group.reads.iter().any(|read| failed.contains(&read.archive)) {
+                self.started.retain(|started| *started != number);
+            }
+        }
+        self.start(groups);
+    }
+
+    /// What Python waited for has come. If its archive has failed before, the server is there again, and so what failed is
+    /// asked for: else each member that Python reads would cost a round trip. Not sooner: nobody gains by asking a server
+    /// that is not there.
+    pub(crate) fn has_come(&mut self, send: &Send) {
+        if !send.urgent || !self.failed.contains(&send.archive) {
+            return;
+        }
+        let reads = |group: &Group| group.reads.iter().any(|read| read.archive == send.archive);
+        let groups = (0..).zip(&self.index.groups);
+        let groups = groups.filter(|(number, group)| self.started.contains(number) && reads(group));
+        let groups: Vec<u32> = groups.map(|(number, _)| number).collect();
+        self.start_again(&groups);
+    }
+
     /// The first source or library that groups have brought by ranges and Python has not read, as (root, path below it).
     /// Each is named once.
     pub(crate) fn next_to_prepare(&mut self) -> Option<(Ino, String)> {
@@ -118,31 +143,6 @@ impl State {
         self.unprepared = unprepared;
         self.stats.prepared += u32::from(next.is_some());
         next
-    }
-
-    /// The same for one who waits for them: what failed is asked for again.
-    pub(crate) fn start_again(&mut self, groups: &[u32]) {
-        let failed = std::mem::take(&mut self.failed);
-        for (group, number) in self.index.groups.iter().zip(0..) {
-            if group.reads.iter().any(|read| failed.contains(&read.archive)) {
-                self.started.retain(|started| *started != number);
-            }
-        }
-        self.start(groups);
-    }
-
-    /// What Python waited for has come. If its archive has failed before, the server is there again, and so what failed is
-    /// asked for: else each member that Python reads would cost a round trip. Not sooner: nobody gains by asking a server
-    /// that is not there.
-    pub(crate) fn has_come(&mut self, send: &Send) {
-        if !send.urgent || !self.failed.contains(&send.archive) {
-            return;
-        }
-        let reads = |group: &Group| group.reads.iter().any(|read| read.archive == send.archive);
-        let groups = (0..).zip(&self.index.groups);
-        let groups = groups.filter(|(number, group)| self.started.contains(number) && reads(group));
-        let groups: Vec<u32> = groups.map(|(number, _)| number).collect();
-        self.start_again(&groups);
     }
 
     /// Queues every member that is not here, to come when nothing else is to be done. Not those that are read by blocks.
