@@ -258,7 +258,7 @@ print(pandas.DataFrame({'a': [1, 2]}).a.sum())
     wheels.run("", options(true)).await?;
     let planned = requests(wheels.site.server.log().take());
     for (path, times) in &planned {
-        let more = if path.contains("/pandas-") { 1 } else { 0 };
+        let more = u32::from(path.contains("/pandas-"));
         wheels.site.server.inject(path, Fault::Status(503), ATTEMPTS * (times + more));
     }
     let run = wheels.run(PROGRAM, options(false)).await?;

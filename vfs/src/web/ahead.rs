@@ -31,8 +31,12 @@ impl State {
     }
 
     pub(super) fn groups_with(&self, pack: u32) -> Vec<u32> {
+        self.groups_where(|group| group.packs.contains(&pack))
+    }
+
+    fn groups_where(&self, holds: impl Fn(&Group) -> bool) -> Vec<u32> {
         let groups = (0..).zip(&self.index.groups);
-        groups.filter(|(_, group)| group.packs.contains(&pack)).map(|(number, _)| number).collect()
+        groups.filter(|(_, group)| holds(group)).map(|(number, _)| number).collect()
     }
 
     /// Asks for a member that Python waits for, and for what its groups will read after it.
@@ -50,9 +54,7 @@ impl State {
         let reads = |group: &Group| {
             group.reads.iter().any(|read| (read.archive, read.member) == (id.archive, id.member))
         };
-        let groups = (0..).zip(&self.index.groups).filter(|(_, group)| reads(group));
-        let groups: Vec<u32> = groups.map(|(number, _)| number).collect();
-        self.start(&groups);
+        self.start(&self.groups_where(reads));
     }
 
     /// Queues what the groups and their parents read and nobody has asked for yet.
@@ -113,9 +115,8 @@ impl State {
             return;
         }
         let reads = |group: &Group| group.reads.iter().any(|read| read.archive == send.archive);
-        let groups = (0..).zip(&self.index.groups);
-        let groups = groups.filter(|(number, group)| self.started.contains(number) && reads(group));
-        let groups: Vec<u32> = groups.map(|(number, _)| number).collect();
+        let mut groups = self.groups_where(reads);
+        groups.retain(|group| self.started.contains(group));
         self.start_again(&groups);
     }
 
