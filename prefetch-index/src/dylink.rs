@@ -39,7 +39,7 @@ pub fn needed(bytes: &[u8]) -> Result<Vec<String>, DylinkError> {
     if !bytes.starts_with(&magic[..magic.len().min(bytes.len())]) {
         return Err(DylinkError::NotWasm);
     }
-    let mut reader = Reader { bytes, at: 0 };
+    let mut reader = Reader::new(bytes);
     reader.take(magic.len() as u32)?;
     if reader.byte()? != 0 {
         return Err(DylinkError::NotShared);
@@ -63,13 +63,23 @@ pub fn needed(bytes: &[u8]) -> Result<Vec<String>, DylinkError> {
     Ok(Vec::new())
 }
 
-struct Reader<'a> {
+/// Reads the binary format of WebAssembly.
+pub(crate) struct Reader<'a> {
     bytes: &'a [u8],
     at: usize,
 }
 
 impl<'a> Reader<'a> {
-    fn malformed(&self) -> DylinkError {
+    pub(crate) fn new(bytes: &'a [u8]) -> Reader<'a> {
+        Reader { bytes, at: 0 }
+    }
+
+    /// What has not been read.
+    pub(crate) fn rest(&self) -> &'a [u8] {
+        &self.bytes[self.at..]
+    }
+
+    pub(crate) fn malformed(&self) -> DylinkError {
         DylinkError::Malformed { offset: self.at as u64 }
     }
 
@@ -82,18 +92,18 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    fn take(&mut self, len: u32) -> Result<&'a [u8], DylinkError> {
+    pub(crate) fn take(&mut self, len: u32) -> Result<&'a [u8], DylinkError> {
         let start = self.at;
         self.skip_to(start as u64 + u64::from(len))?;
         Ok(&self.bytes[start..self.at])
     }
 
-    fn byte(&mut self) -> Result<u8, DylinkError> {
+    pub(crate) fn byte(&mut self) -> Result<u8, DylinkError> {
         Ok(self.take(1)?[0])
     }
 
     /// LEB128, at most 32 bits.
-    fn u32(&mut self) -> Result<u32, DylinkError> {
+    pub(crate) fn u32(&mut self) -> Result<u32, DylinkError> {
         let mut value = 0u32;
         for shift in (0..35).step_by(7) {
             let byte = self.byte()?;
@@ -109,6 +119,12 @@ impl<'a> Reader<'a> {
         Err(self.malformed())
     }
 
+    /// A length and as many bytes.
+    pub(crate) fn name(&mut self) -> Result<&'a [u8], DylinkError> {
+        let len = self.u32()?;
+        self.take(len)
+    }
+
     /// Reads a length and returns where what it measures ends.
     fn length_end(&mut self) -> Result<u64, DylinkError> {
         let len = self.u32()?;
@@ -120,8 +136,7 @@ impl<'a> Reader<'a> {
         let mut names = Vec::new();
         // Each name takes at least its length byte, so a false count runs into the end of the bytes, not into memory.
         for _ in 0..count {
-            let len = self.u32()?;
-            let name = std::str::from_utf8(self.take(len)?).map_err(|_| self.malformed())?;
+            let name = std::str::from_utf8(self.name()?).map_err(|_| self.malformed())?;
             if self.at as u64 > end {
                 return Err(self.malformed());
             }

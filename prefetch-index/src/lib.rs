@@ -43,6 +43,8 @@ pub mod zip;
 
 pub mod dylink;
 
+pub mod split;
+
 pub mod index;
 
 pub mod format;
