@@ -21,7 +21,11 @@
 //!   loaded when the trace was written, as paths in `python_stdlib.zip` (`json/decoder.py`), in the order they were loaded.
 //! * `modules`, in the header, may be left out: sources below site-packages of the modules that were loaded when the trace
 //!   was written. A source that was read and is not among them was read for its text. Without the field all were imported.
+//! * `called`, in the header, may be left out: for a shared library, by its path as in `read`, the numbers of its functions
+//!   (imports do not count) that were called from its loading on, in ascending order.
 //! * Unknown fields are ignored, so that a recorder can say more.
+
+use std::collections::BTreeMap;
 
 /// Version in a trace's header line.
 pub const VERSION: u32 = 1;
@@ -41,6 +45,8 @@ pub struct Trace {
     pub stdlib: Vec<String>,
     /// Sources of the other modules that were loaded, below site-packages. `None`: the recorder did not say.
     pub modules: Option<Vec<String>>,
+    /// Functions of shared libraries that were called, by the library's path as in [`EventKind::Read`].
+    pub called: BTreeMap<String, Vec<u32>>,
     /// In order of time.
     pub events: Vec<Event>,
 }

@@ -5,7 +5,7 @@ use anyhow::{Context, Result, bail};
 use crate::args::Strip;
 use crate::{node, progress};
 
-const COMPILER: &str = include_str!("bytecode.mjs");
+const SCRIPT: (&str, &str) = ("bytecode.mjs", include_str!("bytecode.mjs"));
 
 /// A module to compile.
 pub(crate) struct Source {
@@ -33,7 +33,7 @@ pub(crate) fn compile(dir: &Path, sources: &[Source], strip: &[Strip]) -> Result
         "dir": node::option(dir)?, "sources": node::option(&listed)?, "out": node::option(&out)?,
         "docstrings": !strip.contains(&Strip::Docstrings), "columns": !strip.contains(&Strip::Columns),
     });
-    let status = node::run(work.path(), COMPILER, &options)?;
+    let status = node::run(work.path(), &[SCRIPT], &options)?;
     bar.finish_and_clear();
     if !status.success() {
         bail!(

@@ -26,10 +26,14 @@ pub(crate) fn option(path: &Path) -> Result<&str> {
         .with_context(|| format!("{}: not UTF-8, so Node cannot be told of it; rename it", path.display()))
 }
 
-/// Runs a script in Node: `$NODE`, else `node` on PATH. `work` is a folder for the script's file; `options` its argument.
-pub(crate) fn run(work: &Path, script: &str, options: &serde_json::Value) -> Result<ExitStatus> {
-    let file = work.join("script.mjs");
-    std::fs::write(&file, script).with_context(|| format!("{}: cannot be written", file.display()))?;
+/// Runs a script in Node: `$NODE`, else `node` on PATH. `work` is a folder for its files, names and texts, the script first;
+/// `options` its argument.
+pub(crate) fn run(work: &Path, files: &[(&str, &str)], options: &serde_json::Value) -> Result<ExitStatus> {
+    for (name, text) in files {
+        let file = work.join(name);
+        std::fs::write(&file, text).with_context(|| format!("{}: cannot be written", file.display()))?;
+    }
+    let file = work.join(files.first().map_or("", |(name, _)| name));
     let node = std::env::var_os("NODE").unwrap_or_else(|| OsString::from("node"));
     let status = Command::new(&node).arg(&file).arg(options.to_string()).stdin(Stdio::null()).status();
     status.with_context(|| {

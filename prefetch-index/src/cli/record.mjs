@@ -5,6 +5,8 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 
+import { Profile } from "./profile.mjs";
+
 /**
  * @typedef {{ dir: string, app: string, packages: string[], out: string }} Options
  * @typedef {{ name: string, file_name: string, sha256: string, imports: string[], depends: string[] }} LockPackage
@@ -62,6 +64,7 @@ function pathNamer(sitePackages) {
   };
 }
 
+const profile = new Profile();
 const { loadPyodide } = await import(pathToFileURL(join(dir, "pyodide.mjs")).href);
 const pyodide = await loadPyodide({ indexURL: `${dir}/` });
 // A lock file may say where its archives are for a page; here all are in the folder.
@@ -231,6 +234,16 @@ tuple([origin.removeprefix(root) for origin in origins if origin.startswith(root
 `, { globals: pyodide.toPy({ sitePackages }) });
 const [stdlib, modules] = /** @type {string[][]} */ (loaded.toJs());
 
+// Which functions were called is known by the library's content.
+/** @type {Record<string, number[]>} */
+const called = {};
+for (const { read: name } of /** @type {{ read?: string }[]} */ (events)) {
+  if (!name || Object.hasOwn(called, name)) continue;
+  const path = name.startsWith("lib:") ? `/usr/lib/${name.slice(4)}` : `${sitePackages}/${name}`;
+  const numbers = /\.so(\.\d+)*$/.test(path) && FS.analyzePath(path).exists && profile.called(FS.readFile(path));
+  if (numbers) called[name] = numbers;
+}
+
 const header = {
   wheelfs_trace: 1,
   pyodide: pyodide.version,
@@ -239,6 +252,7 @@ const header = {
   packages: packages.map(({ name, file_name, sha256 }) => ({ name, file_name: basename(file_name), sha256 })),
   stdlib,
   modules,
+  called,
 };
 writeFileSync(options.out, [header, ...events].map((line) => `${JSON.stringify(line)}\n`).join(""));
 process.exit(0);

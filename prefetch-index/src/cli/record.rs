@@ -7,7 +7,8 @@ use crate::args::Record;
 use crate::build::write_whole;
 use crate::{lock, node};
 
-const RUNNER: &str = include_str!("record.mjs");
+const SCRIPTS: [(&str, &str); 2] =
+    [("record.mjs", include_str!("record.mjs")), ("profile.mjs", include_str!("profile.mjs"))];
 /// Exit statuses of the runner.
 const APP_FAILED: i32 = 3;
 const REFUSED: i32 = 4;
@@ -29,7 +30,7 @@ pub(crate) fn record(args: &Record) -> Result<()> {
     });
     // No spinner: the terminal is the program's.
     eprintln!("running {app} on the Pyodide of {dir}");
-    let status = node::run(work.path(), RUNNER, &options)?;
+    let status = node::run(work.path(), &SCRIPTS, &options)?;
     match status.code() {
         Some(0) => {}
         Some(APP_FAILED) => bail!("{app}: failed, Python's traceback is above; nothing was written"),

@@ -1,3 +1,6 @@
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -32,15 +35,17 @@ pub enum TraceError {
 struct Header<'a> {
     wheelfs_trace: u32,
     #[serde(borrow)]
-    pyodide: std::borrow::Cow<'a, str>,
-    python: std::borrow::Cow<'a, str>,
+    pyodide: Cow<'a, str>,
+    python: Cow<'a, str>,
     #[serde(default)]
-    app: std::borrow::Cow<'a, str>,
-    packages: std::borrow::Cow<'a, [Package]>,
+    app: Cow<'a, str>,
+    packages: Cow<'a, [Package]>,
     #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
-    stdlib: std::borrow::Cow<'a, [String]>,
+    stdlib: Cow<'a, [String]>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    modules: Option<std::borrow::Cow<'a, [String]>>,
+    modules: Option<Cow<'a, [String]>>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    called: Cow<'a, BTreeMap<String, Vec<u32>>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -82,7 +87,8 @@ pub fn parse(text: &str) -> Result<Trace, TraceError> {
         app: header.app.into_owned(),
         packages: header.packages.into_owned(),
         stdlib: header.stdlib.into_owned(),
-        modules: header.modules.map(std::borrow::Cow::into_owned),
+        modules: header.modules.map(Cow::into_owned),
+        called: header.called.into_owned(),
         events: Vec::new(),
     };
     for (i, line) in lines {
@@ -110,6 +116,7 @@ pub fn to_text(trace: &Trace) -> Result<String, serde_json::Error> {
         packages: trace.packages.as_slice().into(),
         stdlib: trace.stdlib.as_slice().into(),
         modules: trace.modules.as_deref().map(Into::into),
+        called: Cow::Borrowed(&trace.called),
     })?;
     text.push('\n');
     for event in &trace.events {
@@ -130,7 +137,7 @@ pub fn to_text(trace: &Trace) -> Result<String, serde_json::Error> {
 mod tests {
     use super::*;
 
-    const HEADER: &str = r#"{"wheelfs_trace":1,"pyodide":"0.27.7","python":"3.12.7","app":"app.py","packages":[{"name":"pandas","file_name":"pandas.whl","sha256":"5502"}],"stdlib":["json/decoder.py"],"modules":["pandas/__init__.py"]}"#;
+    const HEADER: &str = r#"{"wheelfs_trace":1,"pyodide":"0.27.7","python":"3.12.7","app":"app.py","packages":[{"name":"pandas","file_name":"pandas.whl","sha256":"5502"}],"stdlib":["json/decoder.py"],"modules":["pandas/__init__.py"],"called":{"lib:libopenblas.so":[0,7]}}"#;
 
     #[test]
     fn round_trip() {
