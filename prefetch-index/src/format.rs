@@ -19,7 +19,7 @@ use crate::index::{Index, IndexError};
 use crate::zip;
 
 /// The version this build writes, and the only one it reads.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 const MAGIC: &[u8; 8] = b"WHLFIDX\0";
 const HEADER_LEN: usize = 36;

@@ -152,8 +152,21 @@ pub struct PackedFile {
     pub archive: u32,
     /// Position in [`Archive::members`].
     pub member: u32,
-    /// `None`: the member itself. Else the bytecode of the source that the member is, and its length in bytes.
-    pub bytecode: Option<u64>,
+    /// What of the member, or made of it.
+    pub content: Content,
+}
+
+/// What a file of a pack is. Lengths in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Decode, Encode)]
+pub enum Content {
+    /// The member itself.
+    Member,
+    /// The bytecode of the source that the member is.
+    Bytecode(u64),
+    /// The module that is linked in place of the library that the member is (see [`split`](mod@crate::split)).
+    Primary(u64),
+    /// The functions that the primary module lacks.
+    Secondary(u64),
 }
 
 /// One recorded program.
@@ -358,7 +371,12 @@ impl Index {
         for (pack, number) in self.packs.iter().zip(0..) {
             for (file, position) in pack.files.iter().zip(0..) {
                 let member = self.member_at(file.archive, file.member);
-                if !member.is_some_and(|member| file.bytecode.is_none() || member.is_source()) {
+                let fits = |member: &Member| match file.content {
+                    Content::Member => true,
+                    Content::Bytecode(_) => member.is_source(),
+                    Content::Primary(_) | Content::Secondary(_) => member.is_shared_library(),
+                };
+                if !member.is_some_and(fits) {
                     return Err(IndexError::PackedFile { pack: number, file: position });
                 }
             }
@@ -407,9 +425,10 @@ impl Index {
 
     /// Decoded length of a file of a pack; 0 when it does not belong to this index.
     pub fn packed_len(&self, file: &PackedFile) -> u64 {
-        file.bytecode
-            .or_else(|| self.member_at(file.archive, file.member).map(|member| member.len))
-            .unwrap_or_default()
+        match file.content {
+            Content::Member => self.member_at(file.archive, file.member).map_or(0, |member| member.len),
+            Content::Bytecode(len) | Content::Primary(len) | Content::Secondary(len) => len,
+        }
     }
 
     /// What to fetch for these reads, for [`plan`](crate::plan::plan). A member is fetched whole even where only a part of

@@ -8,7 +8,7 @@ use std::{
 
 use prefetch_index::{
     format,
-    index::{Index, Install, bytecode_path},
+    index::{Content, Index, Install, bytecode_path},
     pack::{Decoder, Step},
     zip::decode_member,
 };
@@ -113,7 +113,7 @@ fn bytecode(index: &Index, folder: &Path) -> Result<Vec<(String, Vec<u8>)>, Harn
             let archive = &index.archives[file.archive as usize];
             let member = &archive.members[file.member as usize];
             let source = archive.install_path(member).and_then(|path| bytecode_path(path, &index.python));
-            if let (Some(_), Some(path)) = (file.bytecode, source) {
+            if let (Content::Bytecode(_), Some(path)) = (file.content, source) {
                 files.push((installed(index, archive.install, &path), bytes));
             }
         }

@@ -84,6 +84,18 @@ impl LineSite {
     pub fn url(&self, path: &str) -> String {
         self.server.origin_at(self.relay.address()) + path
     }
+
+    /// Bytes that came over the line, once it has been quiet for a second: functions that nobody called come after a result.
+    pub async fn bytes_in_the_end(&self) -> u64 {
+        let mut before = None;
+        loop {
+            let bytes = self.relay.downstream_bytes();
+            if before.replace(bytes) == Some(bytes) {
+                return bytes;
+            }
+            tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        }
+    }
 }
 
 /// A folder as a site puts it on its server in place of Pyodide, with `settings` as its `wheelfs.json`: of the npm

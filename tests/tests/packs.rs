@@ -9,7 +9,7 @@ use std::{
 use demo_site::{Entry, Line};
 use prefetch_index::{
     format,
-    index::{Index, PackedFile},
+    index::{Content, Index, PackedFile},
     pack::{self, Decoder, Effort, Kind, Packed, Step},
 };
 use serde::{Deserialize, de::DeserializeOwned};
@@ -196,7 +196,7 @@ async fn sources_that_the_recorded_program_read_come_with_its_pack() -> Result<(
     let (again, once): (Vec<&PackedFile>, Vec<_>) =
         files.iter().partition(|file| twice((file.archive, file.member)));
     assert_eq!(again.len(), 2, "of a module that was imported and read: bytecode and source");
-    assert!(once.iter().any(|file| file.bytecode.is_none()), "a source that was only read");
+    assert!(once.iter().any(|file| file.content == Content::Member), "a source that was only read");
 
     // What a page records of a run with packs says the same.
     let folder = tempfile::tempdir()?;
@@ -209,7 +209,7 @@ async fn sources_that_the_recorded_program_read_come_with_its_pack() -> Result<(
     )?;
     let recorded = Packs { folder: folder.path().to_owned(), ..packs }.index()?;
     let kinds = |files: &[PackedFile]| -> BTreeSet<(u32, bool)> {
-        files.iter().map(|file| (file.member, file.bytecode.is_some())).collect()
+        files.iter().map(|file| (file.member, file.content != Content::Member)).collect()
     };
     assert_eq!(kinds(&recorded.packs[0].files), kinds(files));
     Ok(())
@@ -350,7 +350,7 @@ async fn bytecode_of_another_python_or_another_source_is_not_used() -> Result<()
     decoder.supply(&fs::read(packs.folder.join(&pack.url))?);
     let mut files = Vec::new();
     while let Step::Member { number, mut bytes } = decoder.step(usize::MAX).map_err(std::io::Error::other)? {
-        let bytecode = pack.files[number as usize].bytecode.is_some();
+        let bytecode = pack.files[number as usize].content != Content::Member;
         if bytecode {
             bytes[0] ^= 0xff;
         }

@@ -11,7 +11,7 @@
 
 const EIO = 29, ENOENT = 44;
 /** Emscripten's open flags (musl's, for wasm32). */
-const O_TRUNC = 0o1000, O_DIRECTORY = 0o200000, O_PATH = 0o10000000;
+const O_TRUNC = 0o1000, O_DIRECTORY = 0o200000, O_CLOEXEC = 0o2000000, O_PATH = 0o10000000;
 const O_ACCMODE = 0o3;
 const AT_FDCWD = -100;
 /** Generation of a folder before its first use. */
@@ -22,7 +22,6 @@ export class Backend {
   /** @type {any} */ #FS;
   /** @type {any} */ #MEMFS;
   #filesystem;
-  #trace;
   #process;
   /**
    * Counts mounts: a folder that was listed before is completed when it changes. At 0, while Pyodide boots, folders of
@@ -37,14 +36,13 @@ export class Backend {
   /**
    * @param {any} FS Emscripten's.
    * @param {Filesystem} filesystem
-   * @param {import("./trace.mjs").Trace} trace Told of every read of a lazy file.
-   * @param {{ interpreter: any, live: boolean }} process The exports of Pyodide's module, and whether Python runs.
+   * @param {{ interpreter: any, module: any, live: boolean }} process The exports of Pyodide's module, Emscripten's object,
+   *   and whether Python runs.
    */
-  constructor(FS, filesystem, trace, process) {
+  constructor(FS, filesystem, process) {
     this.#FS = FS;
     this.#MEMFS = FS.filesystems.MEMFS;
     this.#filesystem = filesystem;
-    this.#trace = trace;
     this.#process = process;
     const memfs = this.#MEMFS;
     const folder = memfs.createNode(null, "/", FOLDER, 0);
@@ -72,20 +70,23 @@ export class Backend {
     }
   }
 
-  /** Null, or a promise for the bytes that an `openat` would have to wait for. */
+  /** Nothing, or a promise for the bytes that an `openat` would have to wait for. */
   missingForOpen(/** @type {number} */ dirfd, /** @type {string} */ path, /** @type {number} */ flags) {
     if (flags & (O_TRUNC | O_DIRECTORY | O_PATH)) return null;
     if (dirfd !== AT_FDCWD && path[0] !== "/") return null;
     const node = this.find(path);
+    const ino = node?.stream_ops === this.streamOps && node.wheelfs?.ino;
+    // Python opens a library before it loads it, to see that it can.
+    if (ino && !(flags & O_ACCMODE) && this.#filesystem.isSplit(ino)) return null;
     // `open` follows at once, and would ask again.
-    const bytes = node?.wheelfs && node.stream_ops === this.streamOps && this.#filesystem.bytes(node.wheelfs.ino);
+    const bytes = ino && this.#filesystem.bytes(ino);
     this.#found = bytes && { node, bytes };
     // A part of a large file is brought when it is read. Its beginning now: a failed open names the file, a failed read does not.
     return bytes ? null : this.missing(node, 0, flags & O_ACCMODE ? Infinity : 1);
   }
 
   /**
-   * Null, or a promise for the bytes that a read of `fd` would have to wait for.
+   * Nothing, or a promise for the bytes that a read of `fd` would have to wait for.
    *
    * @param {number} fd
    * @param {Uint32Array} memory The interpreter's.
@@ -99,7 +100,17 @@ export class Backend {
     const start = offset < 0 ? stream.position : offset;
     let end = start;
     for (let i = 0; i < count; i++) end += memory[(vectors >>> 2) + 2 * i + 1];
-    return this.missing(stream.node, start, end);
+    return this.#isLinkers(stream, start, end - start) ? null : this.missing(stream.node, start, end);
+  }
+
+  /**
+   * Whether a read into the interpreter's memory is `dlopen`'s own. Emscripten's puts the file there before it asks for the
+   * library to be loaded, never frees it, and does without if it cannot be read (system/lib/libc/dynlink.c). Our libraries
+   * are linked from elsewhere. It is told from Python's reads, whose files are all opened with O_CLOEXEC, and from stdio's,
+   * which ask for more or less than the file.
+   */
+  #isLinkers(/** @type {any} */ { flags, node }, /** @type {number} */ position, /** @type {number} */ length) {
+    return !(flags & O_CLOEXEC) && position === 0 && length === node.usedBytes && node.name.includes(".so");
   }
 
   /** The same for a map, which takes the whole file. */
@@ -107,7 +118,7 @@ export class Backend {
     return this.missing(this.#FS.streams[fd]?.node);
   }
 
-  /** Null, or a promise that never rejects, for the bytes from `start` to `end`. */
+  /** Nothing, or a promise that never rejects, for the bytes from `start` to `end`. */
   missing(/** @type {any} */ node, start = 0, end = Infinity) {
     const lazy = node?.wheelfs;
     if (!lazy || this.#FS.isDir(node.mode)) return null;
@@ -116,34 +127,51 @@ export class Backend {
     return promise ?? null;
   }
 
-  /** The file at `path`, MEMFS's, goes when it has been read. */
-  readOnce(/** @type {string} */ path) {
+  /** The file at `path`, MEMFS's, goes when it has been read. It stands for the lazy file `ino`, of `length` bytes. */
+  readOnce(/** @type {string} */ path, /** @type {number} */ ino, /** @type {number} */ length) {
     const node = this.find(path);
     if (!node) return;
     node.stream_ops = {
       ...node.stream_ops,
       close: () => {
         // Who opens it, importlib, reads all of it.
-        this.#trace.read(path, 0, node.usedBytes);
+        this.#filesystem.noteRead(ino, 0, length);
         // Not where it has been replaced.
         if (this.find(path) === node) this.#FS.unlink(path);
       },
     };
   }
 
-  /** Whether a file's bytes are here. */
-  isHere(/** @type {string} */ path) {
+  /** Nothing, or a promise that never rejects, for what is to be linked for the library at `path`. */
+  missingLibrary(/** @type {string} */ path) {
+    const lazy = this.find(path)?.wheelfs;
+    const promise = lazy && this.#filesystem.missingLibrary(lazy.ino);
+    if (promise) this.onWait?.(promise);
+    return promise;
+  }
+
+  /** Whether nothing is missing of what is to be linked for a library. */
+  hasLibrary(/** @type {string} */ path) {
+    const lazy = this.find(path)?.wheelfs;
+    return !lazy || this.#filesystem.library(lazy.ino);
+  }
+
+  /** What is to be linked for a library, without returning to the event loop if need be. Throws Emscripten's ErrnoError. */
+  library(/** @type {string} */ path) {
     const node = this.find(path);
-    return node && !(node.wheelfs && !this.#filesystem.bytes(node.wheelfs.ino));
+    if (!node?.wheelfs) return this.#FS.readFile(path);
+    this.#filesystem.noteRead(node.wheelfs.ino, 0, node.usedBytes);
+    return this.#filesystem.library(node.wheelfs.ino) ?? this.#bytes(node);
   }
 
-  /** Brings a lazy file's bytes, without returning to the event loop if need be. Throws Emscripten's ErrnoError. */
-  makeResident(/** @type {any} */ node) {
-    if (node?.wheelfs) this.#bytes(node);
+  /** The functions that the primary module of the library `ino` lacks; the same. */
+  secondary(/** @type {number} */ ino) {
+    return this.#block(() => this.#filesystem.secondaryBlocking(ino));
   }
 
-  /** Paths of the libraries that the library `node` needs. */
-  needed(/** @type {any} */ node) {
+  /** Paths of the libraries that the library at `path` needs. */
+  needed(/** @type {string} */ path) {
+    const node = this.find(path);
     return node?.wheelfs ? this.paths(this.#filesystem.needed(node.wheelfs.ino)) : [];
   }
 
@@ -374,12 +402,13 @@ export class Backend {
         if (!node.wheelfs) return memfs.read(stream, buffer, offset, length, position);
         const count = Math.max(0, Math.min(length, node.usedBytes - position));
         if (count === 0) return 0;
+        if (buffer === this.#process.module.HEAP8 && this.#isLinkers(stream, position, length)) throw new this.#FS.ErrnoError(EIO);
         if (stream.bytes || !this.#readPart(node, position, buffer.subarray(offset, offset + count))) {
           // Held by the stream, so that a file that is being read stays although the cache drops it.
           stream.bytes ??= this.#bytes(node);
           buffer.set(stream.bytes.subarray(position, position + count), offset);
         }
-        this.#trace.read(stream.path, position, count);
+        this.#filesystem.noteRead(node.wheelfs.ino, position, count);
         return count;
       },
       write: (/** @type {any} */ stream, /** @type {any[]} */ ...rest) => {
@@ -398,7 +427,7 @@ export class Backend {
         const { contents } = node;
         node.contents = stream.bytes ??= this.#bytes(node);
         try {
-          this.#trace.read(stream.path, rest[1], rest[0]);
+          this.#filesystem.noteRead(node.wheelfs.ino, rest[1], rest[0]);
           return memfs.mmap(stream, ...rest);
         } finally {
           node.contents = contents;

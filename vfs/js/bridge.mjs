@@ -7,8 +7,8 @@
 
 import { WheelfsError } from "./error.mjs";
 import { Collector } from "./collector.mjs";
+import { instance } from "./carried.mjs";
 import { Libraries } from "./libraries.mjs";
-import { Filesystem } from "./wheelfs.js";
 
 /** @typedef {import("./backend.mjs").Backend} Backend */
 
@@ -156,9 +156,4 @@ export class Bridge {
       `pyodide ${this.#version}`,
     );
   }
-}
-
-/** Of a small module that wheelfs's own carries. */
-function instance(/** @type {string} */ name, /** @type {WebAssembly.Imports} */ imports) {
-  return new WebAssembly.Instance(new WebAssembly.Module(/** @type {BufferSource} */ (Filesystem.carried(name))), imports);
 }

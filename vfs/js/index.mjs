@@ -11,7 +11,6 @@ import { Bridge, canSuspend } from "./bridge.mjs";
 import { WheelfsError } from "./error.mjs";
 import { Packages } from "./packages.mjs";
 import { precompiler } from "./precompiler.mjs";
-import { Trace } from "./trace.mjs";
 import { WorkerUnpacker, serve } from "./unpacker.mjs";
 import init, { Filesystem, initSync, unpackHere } from "./wheelfs.js";
 
@@ -69,17 +68,16 @@ export async function loadPyodide(options = {}) {
   const toUrl = (/** @type {string} */ path) => absolute(path, node?.pathToFileURL);
   const indexURL = toUrl(`${options.indexURL ?? place.url.replace(/[^/]*$/, "")}/`).replace(/\/+$/, "/");
   const base = toUrl(`${config.baseUrl ?? options.packageBaseUrl ?? indexURL}/`).replace(/\/+$/, "/");
-  const trace = new Trace();
 
   // Runtime, index and this package's module are asked for at once; the wheels' bytes are on their way before Pyodide
   // boots, as soon as the runtime leaves them room.
   const real = importModule(`${indexURL}pyodide.mjs`);
   const indexUrl = config.index && toUrl(config.index);
-  const index = indexUrl ? readWhole(indexUrl, node?.host) : undefined;
+  const index = indexUrl ? readWhole(indexUrl, node?.get) : undefined;
   // Where the index brings the standard library, Pyodide's own archive stays where it is, and is read like a wheel.
   const boots = index?.then((bytes) => !options.stdLibURL && Boolean(/** @type {number} */ (bytes[FLAGS]) & BOOTS));
   const line = node ? openGate : runtimeGate([`${indexURL}pyodide.asm.wasm`, `${indexURL}python_stdlib.zip`]);
-  const filesystem = openFilesystem(config, node?.host, index, indexUrl, base, indexURL, line, boots);
+  const filesystem = openFilesystem(config, node, index, indexUrl, base, indexURL, line, boots);
   // None of them is awaited yet, and a failure of one must not leave another's unhandled.
   for (const promise of [real, filesystem, boots]) promise?.catch(() => {});
 
@@ -98,7 +96,7 @@ export async function loadPyodide(options = {}) {
         String(config.index),
       );
     }
-    backend = new Backend(FS, files, trace, bridge);
+    backend = new Backend(FS, files, bridge);
     backend.graft(info.sitePackages, SITE_PACKAGES);
     backend.graft(LIBRARY_FOLDER, SHARED_LIBRARIES);
     const { standardLibrary } = files;
@@ -108,7 +106,6 @@ export async function loadPyodide(options = {}) {
       const { ENV } = bridge.module;
       ENV.PYTHONPATH = ENV.PYTHONPATH ? `${standardLibrary}:${ENV.PYTHONPATH}` : standardLibrary;
     }
-    trace.roots = backend.roots;
     bridge.backend = backend;
     await fsInit?.(FS, info);
     await booted;
@@ -117,7 +114,7 @@ export async function loadPyodide(options = {}) {
     ...rest,
     ...interceptor(version, bridge, indexURL),
     ...((await boots) && { stdLibURL: node ? node.devNull : new URL("empty.zip", indexUrl).href }),
-    indexURL: node ? fileFolder(indexURL) : indexURL,
+    indexURL: node?.folder(indexURL) ?? indexURL,
     // What fails here is why there will be no Pyodide: it is not left to boot without its files.
     fsInit: (/** @type {any} */ FS, /** @type {any} */ info) =>
       mount(FS, info).catch((error) => new Promise(() => refuse(error))),
@@ -126,7 +123,7 @@ export async function loadPyodide(options = {}) {
   const { filesystem: files } = await filesystem;
   if (!backend) throw new WheelfsError("Pyodide did not call fsInit", "pyodide", indexURL);
   bridge.live = true;
-  const refreshFinders = prepare(pyodide, bridge, trace);
+  const refreshFinders = prepare(pyodide, bridge, files, backend);
   const shown = backend;
   const refresh = () => {
     shown.refresh();
@@ -149,28 +146,14 @@ export async function loadPyodide(options = {}) {
     },
     mount: (url) => manager.mount(toUrl(url)),
     trace: () =>
-      trace.text({
-        pyodide: version,
-        app: globalThis.document?.title ?? "",
-        packages: /** @type {any[]} */ (files.traceHeader()),
-        ...loadedModules(pyodide),
-      }),
+      files.trace({ wheelfs_trace: 1, pyodide: version, app: globalThis.document?.title ?? "", ...loadedModules(pyodide) }),
   };
   if (globalThis.document && /[?&]wheelfs=record\b/.test(location.search)) {
     (await import("./record.mjs")).offerTrace(pyodide.wheelfs.trace);
   }
   if (packages.length) await pyodide.loadPackage(packages);
-  if (config.rest) fillWhenIdle(files);
+  if (config.rest) files.fill();
   return pyodide;
-}
-
-async function fillWhenIdle(/** @type {Filesystem} */ files) {
-  let before;
-  do {
-    before = files.stats().bytes;
-    await new Promise((resolve) => setTimeout(resolve, 1000));
-  } while (before !== files.stats().bytes);
-  files.fill();
 }
 
 /** What the worker that `unpacker.mjs` starts does. @internal */
@@ -193,16 +176,16 @@ export async function importModule(/** @type {string} */ url) {
 
 /** The filesystem, its index loaded and its prefetch started. */
 async function openFilesystem(
-  /** @type {WheelfsOptions} */ config, /** @type {any} */ host, /** @type {Promise<Uint8Array> | undefined} */ index,
+  /** @type {WheelfsOptions} */ config, /** @type {any} */ node, /** @type {Promise<Uint8Array> | undefined} */ index,
   /** @type {string | undefined} */ indexUrl, /** @type {string} */ base, /** @type {string} */ runtime,
   /** @type {{opened: Promise<void>, open: () => void}} */ line, /** @type {Promise<boolean> | undefined} */ boots,
 ) {
-  const unpacker = index && !host && typeof Worker !== "undefined" ? new WorkerUnpacker(line.open) : undefined;
+  const unpacker = index && !node && typeof Worker !== "undefined" ? new WorkerUnpacker(line.open) : undefined;
   try {
-    await loadModule(host);
+    await loadModule(node?.get);
     unpacker?.adopt(/** @type {WebAssembly.Module} */ (Filesystem.compiledModule()));
     const { rtt = 200, down = 20 } = config.line ?? {};
-    const filesystem = new Filesystem(host, unpacker, config.cacheBytes ?? 64 * 2 ** 20, config.maxPrefetches ?? 16, rtt, down);
+    const filesystem = new Filesystem(node?.host, unpacker, config.cacheBytes ?? 64 * 2 ** 20, config.maxPrefetches ?? 16, rtt, down);
     let builtFor = "", booted;
     if (index && indexUrl) {
       builtFor = filesystem.loadIndex(await index, indexUrl, base, runtime, config.entry);
@@ -253,29 +236,22 @@ function runtimeGate(/** @type {string[]} */ urls) {
 }
 
 /** The wasm module, once per page. */
-function loadModule(/** @type {any} */ host) {
-  ready ??= (async () => init({ module_or_path: host ? await readWhole(place.wasm.href, host) : place.wasm }))();
+function loadModule(/** @type {typeof fetch | undefined} */ get) {
+  ready ??= (async () => init({ module_or_path: get ? await readWhole(place.wasm.href, get) : place.wasm }))();
   // The next call tries again.
   ready.catch(() => (ready = undefined));
   return ready;
 }
 
-/** All bytes of a small file. */
-async function readWhole(/** @type {string} */ url, /** @type {any} */ host) {
+/** All bytes of a small file. `get`: `fetch`, or what does its work in Node. */
+async function readWhole(/** @type {string} */ url, /** @type {(url: string) => Promise<Response>} */ get = fetch) {
   const unreachable = (/** @type {string} */ found, /** @type {string} */ code) =>
     new WheelfsError(`${url}: ${found}: check the URL in the option \`wheelfs\``, code, url);
-  if (host && url.startsWith("file:")) {
-    try {
-      return /** @type {Uint8Array} */ (await host.readFile(url, 0, await host.fileLength(url)));
-    } catch {
-      throw unreachable("the file cannot be read", "unreachable");
-    }
-  }
   let response;
   try {
-    response = await fetch(url);
-  } catch {
-    throw unreachable("the request failed before an answer came", "unreachable");
+    response = await get(url);
+  } catch (/** @type {any} */ error) {
+    throw unreachable(error.message, "unreachable");
   }
   if (!response.ok) throw unreachable(`the server answered ${response.status}`, "status");
   return new Uint8Array(await response.arrayBuffer());
@@ -319,17 +295,16 @@ function interceptor(/** @type {string} */ version, /** @type {Bridge} */ bridge
  * Makes Python fit to be suspended: importlib's locks belong to a task, `gc.collect()` leaves suspended stacks alone.
  * Returns what makes importlib look again after a mount.
  */
-function prepare(/** @type {any} */ pyodide, /** @type {Bridge} */ bridge, /** @type {Trace} */ trace) {
+function prepare(/** @type {any} */ pyodide, /** @type {Bridge} */ bridge, /** @type {Filesystem} */ files, /** @type {Backend} */ backend) {
   const turnstile = () => {
     let resolve = () => {};
     const promise = new Promise((/** @type {any} */ done) => (resolve = () => done(null)));
     return { promise, resolve };
   };
-  const notify = (/** @type {string} */ event, /** @type {string} */ module) => trace.import(event, module);
-  install(pyodide, "import_lock.py", turnstile, notify);
+  install(pyodide, "import_lock.py", turnstile, files.noteImport.bind(files));
   const { collector } = bridge;
   if (collector) install(pyodide, "collector.py", () => collector.paused);
-  return install(pyodide, "finders.py", trace.roots[SITE_PACKAGES]);
+  return install(pyodide, "finders.py", backend.roots[SITE_PACKAGES]);
 }
 
 /** Runs a Python source that the module carries, and the function `install` that it defines. */
@@ -348,8 +323,4 @@ function absolute(/** @type {string} */ path, /** @type {((path: string) => URL)
   if (pathToFileURL) return /^[a-z]+:\/\//i.test(path) ? path : pathToFileURL(path).href + (path.endsWith("/") ? "/" : "");
   const page = globalThis.document?.baseURI ?? globalThis.location?.href;
   return new URL(path, page && !page.startsWith("blob:") ? page : import.meta.url).href;
-}
-
-function fileFolder(/** @type {string} */ url) {
-  return url.startsWith("file:") ? decodeURIComponent(new URL(url).pathname) : url;
 }

@@ -4,7 +4,12 @@
  * Emscripten reads a library from JavaScript and compiles it at once, where nothing can wait and where Chromium refuses
  * more than 8 MiB. So a library, and everything its NEEDED list names, is fetched, compiled and linked before the
  * `dlopen` that Python issued goes on; that call then finds it loaded.
+ *
+ * Of a library that a pack brings in two modules (`prefetch-index/src/split.rs`) the primary one is linked; the first call
+ * of a function that it lacks instantiates the secondary one.
  */
+
+import { instance } from "./carried.mjs";
 
 /** @typedef {import("./backend.mjs").Backend} Backend */
 
@@ -15,7 +20,6 @@ export class Libraries {
   #module;
   #backend;
   /** @type {Set<string>} */ #loaded = new Set();
-  /** Those that are being linked. @type {Set<string>} */ #linking = new Set();
 
   /**
    * @param {any} module Emscripten's.
@@ -38,10 +42,7 @@ export class Libraries {
   /** Compiles and links the library and all it needs, needed ones first. Never rejects. */
   load(/** @type {number} */ handle) {
     const path = this.#path(handle);
-    return this.#load(path).catch((error) => {
-      this.#forget(path);
-      this.#explain(path, error);
-    });
+    return this.#load(path).catch((error) => this.#explain(path, error));
   }
 
   /**
@@ -50,7 +51,7 @@ export class Libraries {
    */
   async loadAhead(/** @type {string[]} */ paths) {
     for (const path of paths) {
-      if (this.#closure(path, false).every((library) => this.#backend.isHere(library))) await this.#load(path).catch(() => {});
+      if (this.#closure(path).every((library) => this.#backend.hasLibrary(library))) await this.#load(path).catch(() => {});
     }
   }
 
@@ -58,7 +59,7 @@ export class Libraries {
   loadBlocking(/** @type {number} */ handle) {
     const path = this.#path(handle);
     try {
-      for (const library of this.#closure(path, true)) this.#linkBlocking(library);
+      for (const library of this.#closure(path, true)) this.#link(library, this.#backend.library(library));
     } catch (error) {
       this.#explain(path, error);
     }
@@ -72,22 +73,15 @@ export class Libraries {
     if (seen.has(path)) return;
     seen.add(path);
     this.#forget(path);
-    const node = this.#backend.find(path);
-    await this.#backend.missing(node);
-    await Promise.all(this.#backend.needed(node).map((needed) => this.#fetch(needed, seen)));
+    await this.#backend.missingLibrary(path);
+    await Promise.all(this.#backend.needed(path).map((needed) => this.#fetch(needed, seen)));
   }
 
   async #load(/** @type {string} */ path) {
-    for (const library of this.#closure(path, false)) {
+    for (const library of this.#closure(path)) {
       if (this.#loaded.has(library)) continue;
-      this.#backend.makeResident(this.#backend.find(library));
-      this.#linking.add(library);
-      try {
-        await this.#module.API.loadDynlib(library);
-      } finally {
-        this.#linking.delete(library);
-      }
-      this.#loaded.add(library);
+      const bytes = this.#backend.library(library);
+      this.#link(library, bytes, await WebAssembly.compile(bytes));
     }
   }
 
@@ -96,44 +90,67 @@ export class Libraries {
    * Python would say that the module has no PyInit function. A note of what failed goes, so that the next import tries again.
    */
   #forget(/** @type {string} */ path) {
-    if (this.#loaded.has(path) || this.#linking.has(path)) return;
+    if (this.#loaded.has(path)) return;
     const { LDSO } = this.#module;
-    const note = LDSO.loadedLibsByName[path];
-    if (note?.exports !== "loading") return;
-    delete LDSO.loadedLibsByName[path];
-    for (const [handle, noted] of Object.entries(LDSO.loadedLibsByHandle)) {
-      if (noted === note) delete LDSO.loadedLibsByHandle[handle];
-    }
+    if (LDSO.loadedLibsByName[path]?.exports === "loading") delete LDSO.loadedLibsByName[path];
   }
 
-  /** The library and all it needs, needed ones first. */
-  #closure(/** @type {string} */ path, /** @type {boolean} */ blocking) {
+  /** The library and all it needs, needed ones first. `bring`: without returning to the event loop, to learn what is needed. */
+  #closure(/** @type {string} */ path, bring = false) {
     /** @type {string[]} */ const order = [];
     const seen = new Set();
     const visit = (/** @type {string} */ library) => {
       if (seen.has(library)) return;
       seen.add(library);
-      const node = this.#backend.find(library);
-      if (blocking) this.#backend.makeResident(node);
-      this.#backend.needed(node).forEach(visit);
+      if (bring) this.#backend.library(library);
+      this.#backend.needed(library).forEach(visit);
       order.push(library);
     };
     visit(path);
     return order;
   }
 
-  #linkBlocking(/** @type {string} */ path) {
+  /**
+   * Links a library, at once: what Emscripten would read and compile is put under its hands for the time of the call.
+   *
+   * @param {string} path
+   * @param {Uint8Array<ArrayBuffer>} bytes
+   * @param {WebAssembly.Module} [compiled]
+   */
+  #link(path, bytes, compiled) {
     if (this.#loaded.has(path)) return;
     this.#forget(path);
     const { FS, PATH, LDSO } = this.#module;
-    // Without `fs` Emscripten before 4 would not look into the filesystem; later ones ignore it.
-    const fs = {
-      findObject: (/** @type {string} */ name) => FS.analyzePath(name).object,
-      readFile: (/** @type {string} */ name, /** @type {any} */ options) => FS.readFile(name, options),
+    /** @type {any} */ const engine = WebAssembly;
+    const { Module, Instance } = engine;
+    const { readFile } = FS;
+    const node = this.#backend.find(path);
+    // Whatever becomes of the file.
+    const ino = node.wheelfs?.ino;
+    const instantiate = (/** @type {WebAssembly.Module} */ module, /** @type {WebAssembly.Imports} */ imports) => {
+      const primary = new Instance(module, imports);
+      const wheelfs = primary.exports;
+      const table = wheelfs["wheelfs:table"];
+      if (!table) return primary;
+      const complete = () => new Instance(new Module(this.#backend.secondary(ino)), { ...imports, wheelfs });
+      table.set(0, instance("call.wasm", { js: { complete } }).exports.complete);
+      return { exports: Object.fromEntries(Object.entries(wheelfs).filter(([name]) => !name.startsWith("wheelfs:"))) };
     };
-    this.#module.loadDynamicLibrary(path, { loadAsync: false, nodelete: true, allowUndefined: true, global: false, fs }, {});
+    FS.readFile = (/** @type {string} */ name, /** @type {any} */ options) =>
+      this.#backend.find(name) === node ? bytes : readFile(name, options);
+    engine.Module = new Proxy(Module, { construct: (_, [given]) => (given === bytes && compiled) || new Module(given) });
+    engine.Instance = new Proxy(Instance, { construct: (_, [module, imports]) => instantiate(module, imports) });
+    // Without `fs` Emscripten before 4 would not look into the filesystem; later ones ignore it.
+    const fs = { findObject: (/** @type {string} */ name) => this.#backend.find(name), readFile: FS.readFile };
+    try {
+      this.#module.loadDynamicLibrary(path, { loadAsync: false, nodelete: true, allowUndefined: true, global: false, fs }, {});
+      this.#loaded.add(path);
+    } finally {
+      FS.readFile = readFile;
+      Object.assign(engine, { Module, Instance });
+      this.#forget(path);
+    }
     LDSO.loadedLibsByName[PATH.basename(path)] ??= LDSO.loadedLibsByName[path];
-    this.#loaded.add(path);
   }
 
   /** Lets the `dlopen` that is about to fail say why, in place of what Emscripten says when it finds no file. */

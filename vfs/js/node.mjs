@@ -1,7 +1,7 @@
 /** What Node has no built-in for: ranges of `file:` URLs, and requests that do not return to the event loop. */
 
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
-import { open, stat } from "node:fs/promises";
+import { open, readFile, stat } from "node:fs/promises";
 import { devNull } from "node:os";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { MessageChannel, receiveMessageOnPort, Worker } from "node:worker_threads";
@@ -28,6 +28,16 @@ port.on("message", async ({ url, start, end }) => {
   Atomics.notify(flag, 0);
 });
 `;
+
+/** A folder as Pyodide's Node code takes it: a path, where it is in the filesystem. */
+export function folder(/** @type {string} */ url) {
+  return url.startsWith("file:") ? fileURLToPath(url) : url;
+}
+
+/** `fetch`, for `file:` URLs as well. */
+export async function get(/** @type {string} */ url) {
+  return url.startsWith("file:") ? new Response(await readFile(fileURLToPath(url))) : fetch(url);
+}
 
 /** Longest wait for one blocking request, milliseconds: Python hangs meanwhile. */
 const BLOCKING_TIMEOUT = 120_000;

@@ -56,7 +56,7 @@ export function precompiler(bridge, backend, filesystem, install) {
     module.HEAP8[flag] = 0;
     try {
       const compiled = source && (compile ??= install())(path, source);
-      if (compiled) backend.readOnce(compiled);
+      if (compiled) backend.readOnce(compiled, ino, source.length);
     } catch {
       // Python could not even say why.
     } finally {

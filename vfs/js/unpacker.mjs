@@ -10,7 +10,7 @@
 /** @typedef {{number: number, file: number, bytes: Uint8Array, received: number}} Unpacked */
 /** @typedef {{module: WebAssembly.Module}} Compiled */
 /** @typedef {{number: number, outcome: string | undefined}} Ended */
-/** @typedef {{emit: (file: number, bytes: Uint8Array, received: number) => void, end: (outcome: string | undefined) => void, fail: (why: unknown) => void}} Client */
+/** @typedef {{emit: (file: number, bytes: Uint8Array, received: number) => void, end: (outcome: string | undefined) => void, fail: () => void}} Client Rejected without a reason: then there can be no worker. */
 
 /** How long worker and compiled libraries are kept after the last pack, milliseconds: until the program has loaded them. */
 const KEEP = 30_000;
@@ -59,7 +59,7 @@ export class WorkerUnpacker {
       worker.onmessage = ({ data }) => this.#receive(data);
       worker.onerror = (event) => {
         event.preventDefault?.();
-        this.#fail(event.message);
+        this.#fail();
         // A policy of the page may forbid the one and allow the other.
         if (this.#open === fromSource) {
           this.#open = place.worker;
@@ -67,8 +67,8 @@ export class WorkerUnpacker {
         }
       };
       if (this.#module) this.adopt(this.#module);
-    } catch (error) {
-      this.#fail(error);
+    } catch {
+      this.#fail();
     }
   }
 
@@ -81,7 +81,7 @@ export class WorkerUnpacker {
       this.#silent = 0;
       // A worker that was ended for its memory says nothing any more.
       this.#watch ??= setInterval(() => {
-        if (++this.#silent > PATIENCE) this.#fail("the worker is silent");
+        if (++this.#silent > PATIENCE) this.#fail();
       }, 1000);
       this.#start();
       if (!this.#worker) return;
@@ -143,9 +143,9 @@ export class WorkerUnpacker {
     this.#watch = undefined;
   }
 
-  #fail(/** @type {unknown} */ why) {
+  #fail() {
     this.stop();
-    for (const client of this.#clients.values()) client.fail(why);
+    for (const { fail } of this.#clients.values()) fail();
     this.#clients.clear();
   }
 

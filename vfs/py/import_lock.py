@@ -10,7 +10,7 @@ def install(turnstile, notify):
     """Replaces importlib's lock class.
 
     turnstile(): a new object with `promise`, which `resolve()` resolves.
-    notify(event, name): told when an outermost import begins ("import") and ends ("imported").
+    notify(name, ended): told when an outermost import begins and ends.
     """
     import sys
 
@@ -66,7 +66,7 @@ def install(turnstile, notify):
             if self.count == 1:
                 names = held.setdefault(me, [])
                 if not names:
-                    notify("import", self.name)
+                    notify(self.name, False)
                 names.append(self.name)
             return True
 
@@ -81,7 +81,7 @@ def install(turnstile, notify):
                 names.remove(self.name)
                 if not names:
                     del held[self.owner]
-                    notify("imported", self.name)
+                    notify(self.name, True)
             self.owner = None
             waiting, self.waiting = self.waiting, []
             for turn in waiting:

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use prefetch_index::index::{Index, Pack, PackedFile};
+use prefetch_index::index::{Content, Index, Pack, PackedFile};
 
 use crate::tree::{FileId, MemberId, PackedId};
 
@@ -46,7 +46,12 @@ impl<W> Default for Packs<W> {
 /// What a file of a pack is.
 pub fn file_id(file: &PackedFile) -> FileId {
     let member = MemberId { archive: file.archive, member: file.member };
-    if file.bytecode.is_some() { FileId::Bytecode(member) } else { FileId::Member(member) }
+    match file.content {
+        Content::Member => FileId::Member(member),
+        Content::Bytecode(_) => FileId::Bytecode(member),
+        Content::Primary(_) => FileId::Primary(member),
+        Content::Secondary(_) => FileId::Secondary(member),
+    }
 }
 
 impl<W> Packs<W> {
@@ -69,11 +74,16 @@ impl<W> Packs<W> {
     }
 
     /// Whether a pack that was opened and has not failed makes asking for this member needless: it brings the member, or
-    /// bytecode in its place.
+    /// what takes its place.
     pub fn serves(&self, member: MemberId) -> bool {
-        [FileId::Member(member), FileId::Bytecode(member)]
-            .into_iter()
-            .any(|file| matches!(self.place(file), Some((_, Whereabouts::Coming | Whereabouts::Arrived))))
+        self.brings(&[FileId::Member(member), FileId::Bytecode(member), FileId::Primary(member)])
+    }
+
+    /// Whether a pack that was opened and has not failed brings one of these files, or has brought it.
+    pub fn brings(&self, files: &[FileId]) -> bool {
+        files
+            .iter()
+            .any(|file| matches!(self.place(*file), Some((_, Whereabouts::Coming | Whereabouts::Arrived))))
     }
 
     /// Where that file is.
@@ -147,14 +157,18 @@ mod tests {
         MemberId { archive: 0, member }
     }
 
-    /// Pack 0: member 0, and bytecode of member 1; pack 1: member 0 again, and member 2.
+    /// Pack 0: member 0, and bytecode of member 1; pack 1: member 0 again, and member 2 in two modules.
     fn packs() -> Packs<char> {
-        let packed = |member, bytecode| PackedFile { archive: 0, member, bytecode };
+        let packed = |member, content| PackedFile { archive: 0, member, content };
         let pack = |files| Pack { url: String::new(), id: [0; 16], len: 1, files };
         let index = Index {
             packs: vec![
-                pack(vec![packed(0, None), packed(1, Some(9))]),
-                pack(vec![packed(0, None), packed(2, None)]),
+                pack(vec![packed(0, Content::Member), packed(1, Content::Bytecode(9))]),
+                pack(vec![
+                    packed(0, Content::Member),
+                    packed(2, Content::Primary(7)),
+                    packed(2, Content::Secondary(5)),
+                ]),
             ],
             ..Index::default()
         };
@@ -199,12 +213,25 @@ mod tests {
     }
 
     #[test]
+    fn a_library_in_two_modules_is_served_and_is_no_file() {
+        let mut packs = packs();
+        packs.open(1, 3);
+        assert!(packs.serves(member(2)));
+        assert_eq!(packs.place(FileId::Member(member(2))), None);
+        assert_eq!(packs.place(FileId::Primary(member(2))), Some((file(1, 1), Whereabouts::Coming)));
+        packs.arrived(file(1, 1));
+        assert_eq!(packs.place(FileId::Secondary(member(2))), Some((file(1, 2), Whereabouts::Coming)));
+        packs.end(1, true);
+        assert!(!packs.serves(member(2)));
+    }
+
+    #[test]
     fn a_file_of_two_packs_comes_with_the_one_that_is_nearer() {
         let mut packs = packs();
         let place = |packs: &Packs<char>, number| packs.place(FileId::Member(member(number)));
         assert_eq!(place(&packs, 1), None, "only its bytecode is packed");
         assert!(matches!(place(&packs, 0), Some((_, Whereabouts::Unopened))));
-        packs.open(1, 2);
+        packs.open(1, 3);
         assert_eq!(place(&packs, 0), Some((file(1, 0), Whereabouts::Coming)));
         packs.open(0, 2);
         packs.arrived(file(0, 0));

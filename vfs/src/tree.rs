@@ -40,6 +40,10 @@ pub enum FileId {
     Member(MemberId),
     /// Bytecode of the source that the member is; only packs have it.
     Bytecode(MemberId),
+    /// What is linked in place of the library that the member is; only packs have it, and no node is it.
+    Primary(MemberId),
+    /// The functions that the primary module lacks; the same.
+    Secondary(MemberId),
 }
 
 /// What a node is.

@@ -80,6 +80,10 @@ pub(crate) struct Build {
     /// (tracebacks name lines but do not underline expressions). Needs --pack or --stdlib
     #[arg(long, value_name = "WHAT", value_delimiter = ',', requires = "compiled")]
     pub(crate) strip: Vec<Strip>,
+    /// Pack shared libraries as they are. Without it, the functions that the recorded programs call come first, and the
+    /// others at the end of the pack; a call of one of those that comes sooner freezes the page until it is here
+    #[arg(long, requires = "pack")]
+    pub(crate) whole_libraries: bool,
     /// Compress packs in seconds instead of a minute, to a tenth more bytes: for trying out. Needs --pack or --stdlib
     #[arg(long, requires = "compiled")]
     pub(crate) quick: bool,

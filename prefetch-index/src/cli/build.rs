@@ -45,7 +45,7 @@ pub(crate) fn build(args: &Build) -> Result<()> {
     if args.stdlib {
         files.push(stdlib::enter(args, &traces, &mut index)?);
     }
-    packs::write_packs(args, &mut index, &grouped.texts, &files)?;
+    packs::write_packs(args, &mut index, &grouped.texts, &traces, &files)?;
     let bytes = format::encode(&index).map_err(|error: FormatError| anyhow!("{error}; report this wheel"))?;
     let path = args.output.join("wheelfs.idx");
     write_whole(&path, &bytes)?;

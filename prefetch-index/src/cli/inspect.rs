@@ -3,7 +3,7 @@ use std::io::{self, Write};
 use anyhow::{Context, Result, anyhow};
 use comfy_table::{CellAlignment, Table, presets};
 use prefetch_index::format::{self, FormatError};
-use prefetch_index::index::{Group, Index, Install};
+use prefetch_index::index::{Content, Group, Index, Install, Pack, PackedFile};
 use prefetch_index::plan::{self, Budget, Line};
 use serde::Serialize;
 
@@ -57,6 +57,8 @@ struct PackReport {
     url: String,
     files: usize,
     bytecode: usize,
+    split_libraries: usize,
+    secondary_bytes: u64,
     unpacked_bytes: u64,
     bytes: u64,
     entries: Vec<String>,
@@ -130,7 +132,9 @@ fn report(index: &Index) -> Report {
         PackReport {
             url: pack.url.clone(),
             files: pack.files.len(),
-            bytecode: pack.files.iter().filter(|file| file.bytecode.is_some()).count(),
+            bytecode: pack.files.iter().filter(|file| matches!(file.content, Content::Bytecode(_))).count(),
+            split_libraries: secondaries(pack).count(),
+            secondary_bytes: secondaries(pack).map(|file| index.packed_len(file)).sum(),
             unpacked_bytes: pack.files.iter().map(|file| index.packed_len(file)).sum(),
             bytes: pack.len,
             entries: users.map(|entry| entry.name.clone()).collect(),
@@ -145,6 +149,11 @@ fn report(index: &Index) -> Report {
         groups: groups.collect(),
         entries: entries.collect(),
     }
+}
+
+/// What comes last in a pack.
+fn secondaries(pack: &Pack) -> impl Iterator<Item = &PackedFile> {
+    pack.files.iter().filter(|file| matches!(file.content, Content::Secondary(_)))
 }
 
 fn tables(report: &Report) -> String {
@@ -182,15 +191,26 @@ fn tables(report: &Report) -> String {
     }
     let mut text = format!("{head}\n{archives}\n\n{groups}\n\n{entries}\n");
     if !report.packs.is_empty() {
-        let columns = ["pack", "entry points", "files", "of them compiled Python", "unpacked", "bytes"];
-        let mut packs = table(&columns, 2..6);
+        let columns = [
+            "pack",
+            "entry points",
+            "files",
+            "of them compiled Python",
+            "split libraries",
+            "unpacked",
+            "of them functions not called",
+            "bytes",
+        ];
+        let mut packs = table(&columns, 2..8);
         for pack in &report.packs {
             packs.add_row([
                 pack.url.clone(),
                 pack.entries.join(", "),
                 pack.files.to_string(),
                 pack.bytecode.to_string(),
+                pack.split_libraries.to_string(),
                 grouped(pack.unpacked_bytes),
+                grouped(pack.secondary_bytes),
                 grouped(pack.bytes),
             ]);
         }

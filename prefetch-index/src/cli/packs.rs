@@ -3,9 +3,11 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, anyhow, bail};
 use prefetch_index::group::Texts;
-use prefetch_index::index::{Index, Install, Pack, PackedFile};
+use prefetch_index::index::{Content, Index, Install, Pack, PackedFile};
 use prefetch_index::pack::{Decoder, Effort, Kind, PackError, Packed, Step, encode as encode_pack};
 use prefetch_index::packing::{self, File, Packing, packings};
+use prefetch_index::split::{Unsplit, split};
+use prefetch_index::trace::{Event, EventKind, Trace};
 use prefetch_index::zip::decode_member;
 use sha2::{Digest, Sha256};
 
@@ -15,10 +17,12 @@ use crate::bytecode::{self, Source};
 use crate::progress;
 
 /// A file of a pack and its bytes.
-struct Content {
+struct Packable {
     file: PackedFile,
     kind: Kind,
     bytes: Vec<u8>,
+    /// Of a library: what comes last.
+    secondary: Option<Box<Packable>>,
 }
 
 /// Writes the packs that were asked for to the output folder and enters them. `texts`: of each entry point;
@@ -27,6 +31,7 @@ pub(crate) fn write_packs(
     args: &Build,
     index: &mut Index,
     texts: &[Texts],
+    traces: &[(String, Trace)],
     archives: &[PathBuf],
 ) -> Result<()> {
     let mut packings = if args.pack { packings(index, texts) } else { Vec::new() };
@@ -34,6 +39,9 @@ pub(crate) fn write_packs(
     let wanted = packings.iter().flat_map(|packing| packing.files.iter().copied());
     let mut contents = read_members(index, archives, wanted)?;
     compile(args, index, &mut contents)?;
+    if !args.whole_libraries {
+        split_libraries(index, traces, &mut contents);
+    }
     for packing in packings {
         let name = pack_name(index, &packing);
         let effort = if args.quick { Effort::Quick } else { Effort::Thorough };
@@ -75,7 +83,7 @@ fn read_members(
     index: &Index,
     archives: &[PathBuf],
     wanted: impl Iterator<Item = File>,
-) -> Result<BTreeMap<File, Content>> {
+) -> Result<BTreeMap<File, Packable>> {
     let mut by_archive: BTreeMap<u32, BTreeSet<File>> = BTreeMap::new();
     for file in wanted {
         by_archive.entry(file.archive).or_default().insert(file);
@@ -92,15 +100,15 @@ fn read_members(
                 anyhow!("{}: {}: {error}; rebuild the wheel", path.display(), member.path)
             })?;
             let kind = if member.is_shared_library() { Kind::Library } else { Kind::Plain };
-            let file = PackedFile { archive, member: place.member, bytecode: None };
-            contents.insert(place, Content { file, kind, bytes });
+            let file = PackedFile { archive, member: place.member, content: Content::Member };
+            contents.insert(place, Packable { file, kind, bytes, secondary: None });
         }
     }
     Ok(contents)
 }
 
 /// Puts the bytecode of every source that was imported in its place.
-fn compile(args: &Build, index: &Index, contents: &mut BTreeMap<File, Content>) -> Result<()> {
+fn compile(args: &Build, index: &Index, contents: &mut BTreeMap<File, Packable>) -> Result<()> {
     let mut sources = Vec::new();
     let mut places = Vec::new();
     for (place, content) in contents.iter().filter(|(place, _)| place.bytecode) {
@@ -121,12 +129,52 @@ fn compile(args: &Build, index: &Index, contents: &mut BTreeMap<File, Content>) 
         if bytes.is_none() && contents.contains_key(&File { bytecode: false, ..place }) {
             contents.remove(&place);
         } else if let (Some(bytes), Some(content)) = (bytes, contents.get_mut(&place)) {
-            content.file.bytecode = Some(bytes.len() as u64);
+            content.file.content = Content::Bytecode(bytes.len() as u64);
             content.kind = Kind::Bytecode;
             content.bytes = bytes;
         }
     }
     Ok(())
+}
+
+/// Puts the functions that the programs called in place of each library; the others come last.
+fn split_libraries(index: &Index, traces: &[(String, Trace)], contents: &mut BTreeMap<File, Packable>) {
+    for content in contents.values_mut().filter(|content| content.kind == Kind::Library) {
+        let archive = &index.archives[content.file.archive as usize];
+        let member = &archive.members[content.file.member as usize];
+        let Some(path) = archive.install_path(member) else { continue };
+        let path = match archive.install {
+            Install::SharedLibraries => format!("lib:{path}"),
+            _ => path.to_owned(),
+        };
+        let loading = traces.iter().map(|(_, trace)| trace).filter(|trace| {
+            let is_it =
+                |event: &Event| matches!(&event.kind, EventKind::Read { path: read, .. } if *read == path);
+            trace.events.iter().any(is_it)
+        });
+        // A trace from a browser does not say: that program may call any.
+        let called: Option<Vec<&Vec<u32>>> = loading.map(|trace| trace.called.get(&path)).collect();
+        let Some(called) = called else { continue };
+        let called: Vec<u32> = called.into_iter().flatten().copied().collect();
+        let halves = match split(&content.bytes, &called) {
+            Ok(halves) => halves,
+            Err(Unsplit::TooLittle { .. }) => continue,
+            Err(reason) => {
+                eprintln!("{path}: packed whole: {reason}");
+                continue;
+            }
+        };
+        let half = |content: Content, file: PackedFile| PackedFile { content, ..file };
+        let secondary = Content::Secondary(halves.secondary.len() as u64);
+        content.secondary = Some(Box::new(Packable {
+            file: half(secondary, content.file),
+            kind: Kind::Library,
+            bytes: halves.secondary,
+            secondary: None,
+        }));
+        content.file = half(Content::Primary(halves.primary.len() as u64), content.file);
+        content.bytes = halves.primary;
+    }
 }
 
 /// Where Pyodide's Python `X.Y` finds the modules of an archive.
@@ -141,11 +189,13 @@ fn folder(install: Install, python: &str) -> Option<String> {
 fn encode(
     index: &Index,
     packing: &Packing,
-    contents: &BTreeMap<File, Content>,
+    contents: &BTreeMap<File, Packable>,
     name: &str,
     effort: Effort,
 ) -> Result<(Pack, Vec<u8>)> {
-    let contents: Vec<&Content> = packing.files.iter().filter_map(|place| contents.get(place)).collect();
+    let first: Vec<&Packable> = packing.files.iter().filter_map(|place| contents.get(place)).collect();
+    let last = first.iter().filter_map(|content| content.secondary.as_deref());
+    let contents: Vec<&Packable> = first.iter().copied().chain(last).collect();
     let mut digest = Sha256::new();
     for content in &contents {
         digest.update((content.bytes.len() as u64).to_le_bytes());

@@ -25,7 +25,8 @@ export class Profile {
   constructor() {
     const { Module, Instance, compile, instantiate } = WebAssembly;
     this.#uncalled = new Instance(new Module(NOTHING)).exports.f;
-    const watch = (/** @type {any} */ given) => (given instanceof Module ? given : this.#watch(bytesOf(given)));
+    /** @type {(given: any) => any} A module is compiled already. */
+    const watch = (given) => (given instanceof Module ? given : this.#watch(bytesOf(given)));
     const withTables = (/** @type {any} */ imports) => imports && { ...imports, [NAMESPACE]: this.#tables };
     Object.assign(WebAssembly, {
       Module: new Proxy(Module, { construct: (_, [bytes]) => new Module(watch(bytes)) }),

@@ -62,7 +62,7 @@ pub(crate) fn small() -> Index {
             url: "app.pack".to_owned(),
             id: [3; 16],
             len: 99,
-            files: vec![PackedFile { archive: 0, member: 1, bytecode: Some(70) }],
+            files: vec![PackedFile { archive: 0, member: 1, content: Content::Bytecode(70) }],
         }],
         boot: None,
     }

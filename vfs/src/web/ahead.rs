@@ -3,12 +3,11 @@
 use std::ops::Range;
 
 use futures::channel::oneshot;
-use prefetch_index::index::{Group, Member};
+use prefetch_index::index::{Content, Group, Member};
 use prefetch_index::order::by_numbers;
 use prefetch_index::plan::{Budget, Want, plan};
 
 use super::state::{Outcome, State, Waiter};
-use crate::packs::Whereabouts;
 use crate::scheduler::{Found, RequestId, Send};
 use crate::tree::{FileId, Ino, MemberId, PackedId};
 
@@ -72,8 +71,8 @@ impl State {
             .into_iter()
             .map(|read| MemberId { archive: read.archive, member: read.member });
         let is_missing = |id: &MemberId| {
-            let file = FileId::Member(*id);
-            !self.packs.serves(*id) && !self.is_large(*id) && !self.is_kept(file)
+            let is_kept = self.is_kept(FileId::Member(*id)) || self.is_kept(FileId::Secondary(*id));
+            !self.packs.serves(*id) && !self.is_large(*id) && !is_kept
         };
         let missing = members.filter(is_missing).filter_map(|id| {
             let want = self.member(id)?.want(id.archive);
@@ -152,8 +151,7 @@ impl State {
             let ids = (0..archive.members.len() as u32).map(|member| MemberId { archive: number, member });
             let is_here = |id: &MemberId| {
                 let file = FileId::Member(*id);
-                let packed = self.packs.place(file).map(|(_, at)| at);
-                matches!(packed, Some(Whereabouts::Coming | Whereabouts::Arrived)) || self.is_kept(file)
+                self.packs.brings(&[file, FileId::Primary(*id)]) || self.is_kept(file)
             };
             let missing =
                 ids.filter(|id| !is_here(id) && !self.is_large(*id)).filter_map(|id| self.member(id));
@@ -250,8 +248,11 @@ impl State {
     pub(crate) fn outstanding_packed(&mut self, groups: &[u32]) -> Vec<oneshot::Receiver<Outcome>> {
         let mut woken = Vec::new();
         for pack in self.packs_of(groups) {
-            let files = self.index.packs.get(pack as usize).map_or(0, |pack| pack.files.len() as u32);
-            woken.extend((0..files).filter_map(|file| self.await_packed(PackedId { pack, file })));
+            let files = self.index.packs.get(pack as usize).map_or(&[][..], |pack| &pack.files);
+            // What was not called is not waited for. It comes last.
+            let files =
+                files.iter().take_while(|file| !matches!(file.content, Content::Secondary(_))).count();
+            woken.extend((0..files as u32).filter_map(|file| self.await_packed(PackedId { pack, file })));
         }
         woken
     }

@@ -4,20 +4,23 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use futures::channel::oneshot;
-use js_sys::{Array, Object, Promise, Reflect, Uint8Array};
+use gloo_timers::future::TimeoutFuture;
+use js_sys::{Array, JSON, Object, Promise, Reflect, Uint8Array};
 use prefetch_index::format;
-use prefetch_index::index::{ArchiveInfo, Index, Install};
+use prefetch_index::index::{ArchiveInfo, Index, Install, Member};
 use prefetch_index::plan::Line;
+use prefetch_index::split;
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::future_to_promise;
+use wasm_bindgen_futures::{future_to_promise, spawn_local};
 
 use super::blocks;
-use super::error::Failure;
+use super::error::{Cause, Failure};
 use super::host::{Host, Unpacker, WheelfsError};
 use super::loader::{self, obtain_blocking};
 use super::mount;
 use super::state::{Shared, State};
-use crate::tree::{FileId, Ino, Node};
+use crate::trace::EventKind;
+use crate::tree::{FileId, Ino, MemberId, Node};
 
 #[wasm_bindgen(typescript_custom_section)]
 const TYPES: &str = r#"
@@ -82,6 +85,9 @@ extern "C" {
     #[wasm_bindgen(typescript_type = "Stats")]
     pub type StatsObject;
 }
+
+/// For how long nothing may have arrived before what nobody is known to want is asked for, milliseconds.
+const QUIET_MS: u32 = 1000;
 
 include!(concat!(env!("OUT_DIR"), "/carried.rs"));
 
@@ -200,10 +206,21 @@ impl Filesystem {
         self.bring(Ok(self.shared.borrow().foreseen(&imports)))
     }
 
-    /// From now on brings every member that is not here whenever nothing else is to be done.
+    /// Brings every member that is not here whenever nothing else is to be done, from when nothing has arrived for a second.
     pub fn fill(&self) {
-        self.shared.borrow_mut().fill();
-        loader::pump(&self.shared);
+        let shared = self.shared.clone();
+        spawn_local(async move {
+            let mut before = None;
+            loop {
+                let bytes = shared.borrow().stats.bytes;
+                if before.replace(bytes) == Some(bytes) {
+                    break;
+                }
+                TimeoutFuture::new(QUIET_MS).await;
+            }
+            shared.borrow_mut().fill();
+            loader::pump(&shared);
+        });
     }
 
     /// Mounts an archive from its central directory. Resolves to its number of members.
@@ -232,16 +249,52 @@ impl Filesystem {
         packages.map(|archive| archive.name.clone()).collect()
     }
 
-    /// The archives as the header of a trace wants them: `[{name, file_name}]`.
-    #[wasm_bindgen(js_name = traceHeader)]
-    pub fn trace_header(&self) -> Array {
+    /// Notes a read of a file, for the trace: `len` bytes from `offset`.
+    #[wasm_bindgen(js_name = noteRead)]
+    pub fn note_read(&self, ino: Ino, offset: f64, len: f64) {
+        let mut state = self.shared.borrow_mut();
+        let is_source = match state.tree.node(ino) {
+            Some(Node::File(FileId::Member(id))) => state.member(*id).is_some_and(Member::is_source),
+            _ => false,
+        };
+        let t = state.age();
+        state.trace.read(t, ino, is_source, offset as u64..(offset + len) as u64);
+    }
+
+    /// Notes the beginning of an outermost import, or its end.
+    #[wasm_bindgen(js_name = noteImport)]
+    pub fn note_import(&self, module: String, ended: bool) {
+        let kind = if ended { EventKind::Imported(module) } else { EventKind::Import(module) };
+        let mut state = self.shared.borrow_mut();
+        let t = state.age();
+        state.trace.note(t, kind);
+    }
+
+    /// What was read so far, as the text of a trace. `header`: its first line, to which the archives are added.
+    pub fn trace(&self, header: &Object) -> String {
         let state = self.shared.borrow();
         let packages = state.index.archives.iter().filter(|a| a.install != Install::StandardLibrary);
-        let archives = packages.map(|archive| {
+        let packages = packages.map(|archive| {
             let file_name = archive.url.rsplit('/').next().unwrap_or_default();
             object(&[("name", archive.name.as_str().into()), ("file_name", file_name.into())])
         });
-        archives.collect()
+        set(header, "packages", &packages.collect::<Array>());
+        let mut text = line(header);
+        for event in state.trace.events() {
+            let mut fields = vec![("t", JsValue::from(event.t))];
+            match &event.kind {
+                EventKind::Import(module) => fields.push(("import", module.into())),
+                EventKind::Imported(module) => fields.push(("imported", module.into())),
+                EventKind::Read { file, range } => {
+                    let Some(path) = state.traced(*file) else { continue };
+                    fields.push(("read", path.into()));
+                    fields.push(("offset", (range.start as f64).into()));
+                    fields.push(("len", ((range.end - range.start) as f64).into()));
+                }
+            }
+            text += &line(object(&fields).unchecked_ref());
+        }
+        text
     }
 
     /// Children of a folder, five values each: name, inode, length (-1: a folder), modification time in seconds since
@@ -272,7 +325,7 @@ impl Filesystem {
                 FileId::Member(id) => {
                     state.blocks_for(id, &(start as u64..end as u64)).map(|blocks| (id, blocks))
                 }
-                FileId::Bytecode(_) => None,
+                _ => None,
             };
             let is_here = match part.clone() {
                 Some((id, blocks)) => state.has_blocks(id, blocks),
@@ -295,15 +348,55 @@ impl Filesystem {
                 // The server sends other bytes than it says: the whole member can be checked.
                 _ => loader::obtain(&shared, id).await.map(drop),
             };
-            let mut state = shared.borrow_mut();
             if let FileId::Member(id) = id {
-                state.failures.retain(|(member, _)| *member != id);
-                if let Err(failure) = outcome {
-                    state.failures.push((id, failure));
-                }
+                shared.borrow_mut().waited(id, outcome);
             }
             Ok(JsValue::UNDEFINED)
         }))
+    }
+
+    /// Whether this is a library whose primary module a pack brings in its place.
+    #[wasm_bindgen(js_name = isSplit)]
+    pub fn is_split(&self, ino: Ino) -> bool {
+        let id = self.member(ino);
+        id.is_some_and(|id| self.shared.borrow().linked(id) == FileId::Primary(id))
+    }
+
+    /// What is to be linked for a library, if it is at hand: the library, or its primary module.
+    pub fn library(&self, ino: Ino) -> Option<Uint8Array> {
+        let id = self.member(ino)?;
+        let mut state = self.shared.borrow_mut();
+        let linked = state.linked(id);
+        state.at_hand(linked).map(|decoded| decoded.0)
+    }
+
+    /// The same as [`missing`](Self::missing), for what is to be linked.
+    #[wasm_bindgen(js_name = missingLibrary)]
+    pub fn missing_library(&self, ino: Ino) -> Option<Promise> {
+        let id = self.member(ino)?;
+        if self.library(ino).is_some() {
+            return None;
+        }
+        let shared = self.shared.clone();
+        Some(future_to_promise(async move {
+            let outcome = loader::obtain_library(&shared, id).await;
+            shared.borrow_mut().waited(id, outcome);
+            Ok(JsValue::UNDEFINED)
+        }))
+    }
+
+    /// The module with the functions that a library's primary module lacks: made of the whole library, brought without
+    /// returning to the event loop, where no pack has brought it. Throws a `WheelfsError`.
+    #[wasm_bindgen(js_name = secondaryBlocking)]
+    pub fn secondary_blocking(&self, ino: Ino) -> Result<Uint8Array, JsValue> {
+        let Some(id) = self.member(ino) else { return Ok(Uint8Array::new_with_length(0)) };
+        if let Some(secondary) = { self.shared.borrow_mut().cached(FileId::Secondary(id)) } {
+            return Ok(secondary.0);
+        }
+        let library = self.bytes_blocking(ino)?.to_vec();
+        let secondary = split::secondary_of(&library);
+        let made = secondary.map_err(|_| self.shared.borrow().failure(id, Cause::Unreadable))?;
+        Ok(Uint8Array::from(made.as_slice()))
     }
 
     /// The next source or library that groups have brought, Python has not read, and was not named before: inode of the
@@ -368,16 +461,14 @@ impl Filesystem {
         match self.file(ino) {
             Some(FileId::Member(id)) => Ok(obtain_blocking(&self.shared, id)?.0),
             // Only a pack has it, and what is under way cannot arrive while the event loop stands still.
-            Some(FileId::Bytecode(_)) => {
-                Err(WheelfsError::new("bytecode is not here yet", "pending", "", None).into())
-            }
+            Some(_) => Err(WheelfsError::new("bytecode is not here yet", "pending", "", None).into()),
             None => Ok(Uint8Array::new_with_length(0)),
         }
     }
 
     /// Why the last wait for this file brought no bytes; asking takes it away, so that the next read tries again.
     pub fn failure(&self, ino: Ino) -> Option<WheelfsError> {
-        let FileId::Member(id) = self.file(ino)? else { return None };
+        let id = self.member(ino)?;
         let mut state = self.shared.borrow_mut();
         let at = state.failures.iter().position(|(member, _)| *member == id)?;
         let (_, failure) = state.failures.swap_remove(at);
@@ -439,12 +530,24 @@ impl Filesystem {
         Ok(groups)
     }
 
+    fn member(&self, ino: Ino) -> Option<MemberId> {
+        match self.file(ino)? {
+            FileId::Member(id) => Some(id),
+            _ => None,
+        }
+    }
+
     fn file(&self, ino: Ino) -> Option<FileId> {
         match self.shared.borrow().tree.node(ino)? {
             Node::File(id) => Some(*id),
             _ => None,
         }
     }
+}
+
+fn line(object: &Object) -> String {
+    let json = JSON::stringify(object).ok().and_then(|json| json.as_string());
+    json.unwrap_or_default() + "\n"
 }
 
 /// What is said of an entry point that the index does not have.
@@ -482,8 +585,12 @@ fn rows(paths: Vec<(Ino, String)>) -> Array {
 fn object(fields: &[(&str, JsValue)]) -> JsValue {
     let object = Object::new();
     for (key, value) in fields {
-        // Setting a property of a fresh, extensible object cannot fail.
-        let _ = Reflect::set(&object, &(*key).into(), value);
+        set(&object, key, value);
     }
     object.into()
+}
+
+fn set(object: &Object, key: &str, value: &JsValue) {
+    // Setting a property of an extensible object cannot fail.
+    let _ = Reflect::set(object, &key.into(), value);
 }

@@ -1,9 +1,11 @@
 //! Which shared libraries there are, and where.
 
-use prefetch_index::dylink;
-use prefetch_index::index::Member;
+use js_sys::Uint8Array;
+use prefetch_index::index::{Member, Method};
+use prefetch_index::zip::decode_member;
+use prefetch_index::{dylink, split};
 
-use super::state::{Decoded, State};
+use super::state::{Decoded, Kept, State};
 use crate::tree::{FileId, Ino, MemberId, Node, SHARED_LIBRARIES, SITE_PACKAGES, root_of};
 
 impl State {
@@ -16,11 +18,46 @@ impl State {
             .collect()
     }
 
+    /// What is to be linked for the library that the member is: its primary module, if that is here or a pack can bring it;
+    /// else all of it.
+    pub(super) fn linked(&self, id: MemberId) -> FileId {
+        let (whole, primary) = (FileId::Member(id), FileId::Primary(id));
+        let is_split = self.is_kept(primary) || self.packs.place(primary).is_some();
+        if is_split && !self.is_kept(whole) { primary } else { whole }
+    }
+
+    /// The library that the member is, put together from its two modules, if both are here.
+    pub(super) fn joined(&mut self, id: MemberId) -> Option<Decoded> {
+        let primary = self.held(FileId::Primary(id))?;
+        let secondary = self.held(FileId::Secondary(id))?;
+        let library = split::join(&primary.0.to_vec(), &secondary.0.to_vec()).ok()?;
+        let member = self.member(id)?;
+        let checked = decode_member(Method::Stored, &library, member.len, member.crc32).ok()?;
+        let joined = Decoded(Uint8Array::from(checked.as_slice()));
+        self.cache.insert(Kept::File(FileId::Member(id)), joined.clone());
+        Some(joined)
+    }
+
     /// Where a member is shown, as (root, path below it).
     pub(super) fn place_of(&self, id: MemberId) -> Option<(Ino, String)> {
         let archive = self.index.archives.get(id.archive as usize)?;
         let path = archive.install_path(archive.members.get(id.member as usize)?)?;
         Some((root_of(archive.install), path.to_owned()))
+    }
+
+    /// A file's name in a trace; the standard library's stand in the trace's header, without their reads.
+    pub(crate) fn traced(&self, ino: Ino) -> Option<String> {
+        let Some(Node::File(id)) = self.tree.node(ino) else { return None };
+        let (FileId::Member(member)
+        | FileId::Bytecode(member)
+        | FileId::Primary(member)
+        | FileId::Secondary(member)) = *id;
+        let (root, path) = self.place_of(member)?;
+        match root {
+            SITE_PACKAGES => Some(path),
+            SHARED_LIBRARIES => Some(["lib:", &path].concat()),
+            _ => None,
+        }
     }
 
     /// The libraries that the library `ino` needs, as (root, path below it). Those found nowhere are left out: the

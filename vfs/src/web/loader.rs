@@ -24,8 +24,7 @@ const NO_RANGES: &str = "its server has no byte ranges";
 /// Wait before the first retry, milliseconds; doubled each time, with a random factor of 0.5 to 1.5.
 const FIRST_BACKOFF_MS: f64 = 150.0;
 
-/// Brings a file: waits until it is decoded and in the cache. Bytecode whose pack failed is `None`: Python compiles the
-/// source then.
+/// Brings a file: waits until it is decoded and in the cache. What only a pack has is `None` where that failed.
 pub(crate) async fn obtain(shared: &Shared, id: FileId) -> Result<Option<Decoded>, Failure> {
     if let Some(decoded) = shared.borrow_mut().at_hand(id) {
         return Ok(Some(decoded));
@@ -35,7 +34,19 @@ pub(crate) async fn obtain(shared: &Shared, id: FileId) -> Result<Option<Decoded
         return Ok(Some(decoded));
     }
     let FileId::Member(member) = id else { return Ok(None) };
+    if let Some(joined) = { shared.borrow_mut().joined(member) } {
+        return Ok(Some(joined));
+    }
     obtain_from_wheel(shared, member).await.map(Some)
+}
+
+/// Brings what is to be linked for the library that the member is.
+pub(crate) async fn obtain_library(shared: &Shared, id: MemberId) -> Result<(), Failure> {
+    let linked = shared.borrow().linked(id);
+    if obtain(shared, linked).await?.is_none() {
+        obtain(shared, FileId::Member(id)).await?;
+    }
+    Ok(())
 }
 
 /// Resolves when the file has come with a pack, or will not. A pack that nobody has foreseen is opened: what its programs
@@ -114,6 +125,9 @@ async fn refetch(shared: &Shared, id: MemberId) -> Result<Decoded, Failure> {
 /// Brings a member that is not at hand without returning to the event loop. A request of it may be under way; that
 /// cannot make progress while the event loop stands still.
 pub(crate) fn obtain_blocking(shared: &Shared, id: MemberId) -> Result<Decoded, Failure> {
+    if let Some(joined) = { shared.borrow_mut().joined(id) } {
+        return Ok(joined);
+    }
     let span = address(shared, id)?.span;
     let mut decoded = None;
     insist_blocking(shared, id, &span, &mut |received| {

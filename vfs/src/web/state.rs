@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use futures::channel::oneshot;
-use js_sys::Uint8Array;
+use js_sys::{Date, Uint8Array};
 use prefetch_index::index::{Archive, Index, Member, PackedFile, bytecode_path};
 use prefetch_index::plan::Line;
 use prefetch_index::zip::MemberStream;
@@ -17,6 +17,7 @@ use crate::blocks::Blocks;
 use crate::cache::{Cache, Sized64};
 use crate::packs::{Packs, Whereabouts, file_id};
 use crate::scheduler::{Found, RequestId, Scheduler};
+use crate::trace::Trace;
 use crate::tree::{FileId, Ino, MemberId, Node, PackedId, Tree, root_of};
 
 /// The one state, shared by the exports and the transfers under way. Never borrowed across an `.await`.
@@ -74,6 +75,9 @@ pub(crate) struct State {
     pub(crate) tree: Tree,
     pub(crate) scheduler: Scheduler,
     pub(crate) stats: Stats,
+    pub(crate) trace: Trace,
+    /// When this was made, milliseconds since 1970.
+    began: f64,
     /// Absolute URL of each pack.
     pub(crate) pack_urls: Vec<String>,
     /// Packs that are to be opened.
@@ -120,6 +124,8 @@ impl State {
             tree: Tree::default(),
             scheduler: Scheduler::new(max_prefetches),
             stats: Stats::default(),
+            trace: Trace::default(),
+            began: Date::now(),
             pack_urls: Vec::new(),
             packs_to_open: Vec::new(),
             packs: Packs::default(),
@@ -137,6 +143,11 @@ impl State {
             unprepared: Vec::new(),
             arrivals: Vec::new(),
         }
+    }
+
+    /// Milliseconds since this was made.
+    pub(crate) fn age(&self) -> f64 {
+        Date::now() - self.began
     }
 
     /// Takes over a decoded index. `urls`: the absolute URL of each of its archives; `pack_urls`: of each of its packs.
@@ -195,7 +206,7 @@ impl State {
             }
             Node::File(bytecode) => {
                 let (place, _) = self.packs.place(*bytecode)?;
-                self.packed(place).map(|file| (file.bytecode.unwrap_or_default(), 0, false))
+                self.packed(place).map(|file| (self.index.packed_len(file), 0, false))
             }
         }
     }
@@ -212,6 +223,11 @@ impl State {
         self.cache.get(&Kept::File(id)).cloned()
     }
 
+    /// The decoded file, if it is held; it stays where it is.
+    pub(super) fn held(&mut self, id: FileId) -> Option<Decoded> {
+        self.unpacked.get(&id).or_else(|| self.cache.get(&Kept::File(id))).cloned()
+    }
+
     /// Whether the decoded file is held.
     pub(super) fn is_kept(&self, id: FileId) -> bool {
         self.unpacked.contains_key(&id) || self.cache.contains(&Kept::File(id))
@@ -224,7 +240,7 @@ impl State {
                 Some(Decoded(Uint8Array::new_with_length(0)))
             }
             FileId::Member(member) => self.decode_arrived(member)?.ok(),
-            FileId::Bytecode(_) => None,
+            FileId::Bytecode(_) | FileId::Primary(_) | FileId::Secondary(_) => None,
         })
     }
 
@@ -312,6 +328,14 @@ impl State {
         match self.member(id) {
             Some(member) => failure.of_member(&member.path),
             None => failure,
+        }
+    }
+
+    /// Remembers how the last wait for a member ended.
+    pub(crate) fn waited(&mut self, id: MemberId, outcome: Outcome) {
+        self.failures.retain(|(member, _)| *member != id);
+        if let Err(failure) = outcome {
+            self.failures.push((id, failure));
         }
     }
 

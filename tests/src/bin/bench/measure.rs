@@ -100,7 +100,7 @@ async fn first_line(parts: &Parts, scenario: &Scenario, strategy: &str) -> Resul
     wait_for(&browser, &site, "window.firstLine", POLL).await?;
     let by_then = site.relay.downstream_bytes();
     wait_for(&browser, &site, "window.result", POLL).await?;
-    let later_bytes = site.relay.downstream_bytes() - by_then;
+    let later_bytes = site.bytes_in_the_end().await - by_then;
     let log = site.server.log().take();
     // Not the one that Python's start reads.
     let pack = format!("/{}.pack", scenario.app);

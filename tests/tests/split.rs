@@ -1,0 +1,183 @@
+//! Libraries that a pack brings in two modules: what is called beyond the recorded functions, and what is read of the files.
+
+use std::{collections::HashMap, fs, path::Path};
+
+use demo_site::Line;
+use prefetch_index::{
+    format,
+    index::{Content, Index},
+};
+use serde::Deserialize;
+use serde_json::json;
+use wheelfs_tests::{HarnessError, LineSite, Node, Parts, Recorder, Site};
+
+const PANDAS: &str = "demo-site/apps/pandas.py";
+
+#[derive(Deserialize)]
+struct Run {
+    outputs: Vec<String>,
+    stats: Vec<HashMap<String, f64>>,
+    warnings: Vec<String>,
+    library: Option<serde_json::Value>,
+}
+
+#[derive(Deserialize)]
+struct Eager {
+    output: String,
+}
+
+/// A site with the packs of one program.
+struct Packed {
+    parts: Parts,
+    version: &'static str,
+    folder: std::path::PathBuf,
+}
+
+impl Packed {
+    fn build(version: &'static str, name: &str, app: &str) -> Result<Packed, HarnessError> {
+        let parts = Parts::find()?;
+        let folder = Parts::root().join("target/test-index").join(version).join(name);
+        let recorder = Recorder::new(&parts, version);
+        let trace = recorder.record(app, &folder)?;
+        recorder.build_with(&[&trace], &["--pack", "--quick"], &folder)?;
+        Ok(Packed { parts, version, folder })
+    }
+
+    fn index(&self) -> Result<Index, HarnessError> {
+        Ok(format::decode(&fs::read(self.folder.join("wheelfs.idx"))?).map_err(std::io::Error::other)?)
+    }
+
+    async fn site(&self, line: Line) -> Result<LineSite, HarnessError> {
+        Site::new(&self.parts, self.version)?.mount("/packs", &self.folder).start(line).await
+    }
+
+    /// Runs the programs one after another; from the second on, when there are `members` or a warning came.
+    async fn run(&self, site: &LineSite, apps: &[&str], members: usize) -> Result<Run, HarnessError> {
+        let wheelfs = json!({ "index": site.url("/packs/wheelfs.idx"), "baseUrl": site.url("/pyodide/") });
+        let options = json!({
+            "package": self.parts.package()?, "indexURL": self.parts.pyodide(self.version)?, "wheelfs": wheelfs,
+            "members": members,
+        });
+        let mut arguments = vec![options.to_string()];
+        arguments.extend(apps.iter().map(|app| Parts::root().join(app).display().to_string()));
+        Node::new(&self.parts).run("node/beyond.mjs", &arguments).await
+    }
+
+    async fn eager(&self, packages: &str, app: &str) -> Result<String, HarnessError> {
+        let app = Parts::root().join(app);
+        let arguments = [self.parts.pyodide(self.version)?.as_os_str(), packages.as_ref(), app.as_os_str()];
+        Ok(Node::new(&self.parts).run::<Eager>("node/eager.mjs", &arguments).await?.output)
+    }
+}
+
+/// How many files of the packs are of a kind.
+fn count(index: &Index, is: impl Fn(&Content) -> bool) -> usize {
+    index.packs.iter().flat_map(|pack| &pack.files).filter(|file| is(&file.content)).count()
+}
+
+fn wheels(site: &LineSite) -> Vec<String> {
+    let log = site.server.log().take().into_iter();
+    log.filter(|entry| entry.path.ends_with(".whl")).map(|entry| entry.path).collect()
+}
+
+#[tokio::test]
+async fn functions_that_nobody_recorded_are_at_the_end_of_the_pack() -> Result<(), HarnessError> {
+    for (version, recorded, beyond, packages) in [
+        ("0.27.7", PANDAS, "tests/apps/beyond.py", "pandas"),
+        ("314.0.7", "tests/apps/modern.py", "tests/apps/beyond_314.py", "pydantic,msgpack"),
+    ] {
+        let packed = Packed::build(version, "split", recorded)?;
+        let index = packed.index()?;
+        let all = count(&index, |_| true);
+        let secondaries = count(&index, |content| matches!(content, Content::Secondary(_)));
+        assert!(secondaries > 0, "{version}");
+        let wanted = packed.eager(packages, beyond).await?;
+        let site = packed.site(Line::new(0, 0)).await?;
+        let run = packed.run(&site, &[recorded, beyond], all).await?;
+        assert_eq!(run.outputs[1], wanted);
+        // Where the pack lacked a function, it would have come by a request that blocks.
+        for (stats, when) in run.stats.iter().zip(["the recorded program", "beyond"]) {
+            assert_eq!(stats["blockingRequests"], 0.0, "{version}: {when}");
+        }
+        assert_eq!(run.warnings, [""; 0]);
+    }
+    Ok(())
+}
+
+/// What is called sooner freezes the thread, and is right.
+#[tokio::test]
+async fn a_function_that_is_still_on_its_way_is_fetched() -> Result<(), HarnessError> {
+    let packed = Packed::build("0.27.7", "split", PANDAS)?;
+    let wanted = packed.eager("pandas", "tests/apps/beyond.py").await?;
+    // Pandas' functions come for two seconds after its program has ended.
+    let site = packed.site(Line::new(20, 6)).await?;
+    let run = packed.run(&site, &[PANDAS, "tests/apps/beyond.py"], 0).await?;
+    assert_eq!(run.outputs[1], wanted);
+    assert_eq!(run.stats[0]["blockingRequests"], 0.0, "all that it calls came first");
+    assert!(run.stats[1]["blockingRequests"] > 0.0, "{:?}", run.stats[1]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_pack_that_breaks_off_behind_the_called_functions_leaves_the_wheels() -> Result<(), HarnessError> {
+    let packed = Packed::build("0.27.7", "split-short", PANDAS)?;
+    let pack = packed.folder.join("pandas.pack");
+    let whole = fs::read(&pack)?;
+    fs::write(&pack, &whole[..whole.len() * 9 / 10])?;
+    let site = packed.site(Line::new(0, 0)).await?;
+    let all = count(&packed.index()?, |_| true);
+    let run = packed.run(&site, &[PANDAS, "tests/apps/beyond.py"], all).await?;
+    let wanted =
+        [packed.eager("pandas", PANDAS).await?, packed.eager("pandas", "tests/apps/beyond.py").await?];
+    assert_eq!(run.outputs, wanted);
+    let [warning] = run.warnings.as_slice() else { panic!("{:?}", run.warnings) };
+    assert!(warning.contains("the wheels are read instead"), "{warning}");
+    Ok(())
+}
+
+/// Before the second modules are here they come from the wheel, afterwards they are put together.
+#[tokio::test]
+async fn a_split_library_reads_as_the_file_it_is() -> Result<(), HarnessError> {
+    let packed = Packed::build("0.27.7", "split", PANDAS)?;
+    let app = "tests/apps/library_bytes.py";
+    let wanted = packed.eager("pandas", app).await?;
+    let all = count(&packed.index()?, |_| true);
+    for (line, members) in [(Line::new(0, 0), all), (Line::new(20, 6), 0)] {
+        let site = packed.site(line).await?;
+        let run = packed.run(&site, &[PANDAS, app], members).await?;
+        assert_eq!(run.outputs[1], wanted);
+        let library = run.library.unwrap_or_default();
+        let read_by_python = wanted.split('\'').find(|part| part.len() == 16).unwrap_or_default();
+        assert!(library.as_str().is_some_and(|digest| digest.starts_with(read_by_python)), "{library}");
+        assert_eq!(wheels(&site).is_empty(), members == all, "{members}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn libraries_stay_whole_where_that_is_wanted_or_nothing_was_recorded() -> Result<(), HarnessError> {
+    let parts = Parts::find()?;
+    let recorder = Recorder::new(&parts, "0.27.7");
+    let folder = tempfile::tempdir()?;
+    let trace = recorder.record(PANDAS, folder.path())?;
+    // As a browser writes it.
+    let text = fs::read_to_string(&trace)?;
+    let (header, events) = text.split_once('\n').unwrap_or_default();
+    let mut header: serde_json::Value = serde_json::from_str(header).map_err(std::io::Error::other)?;
+    let called = header.as_object_mut().and_then(|header| header.remove("called"));
+    assert!(called.is_some_and(|called| {
+        called["numpy/_core/_multiarray_umath.cpython-312-wasm32-emscripten.so"].is_array()
+    }));
+    let browsers = folder.path().join("browser.trace");
+    fs::write(&browsers, format!("{header}\n{events}"))?;
+    let built = |trace: &Path, options: &[&str]| -> Result<Index, HarnessError> {
+        let made = tempfile::tempdir()?;
+        recorder.build_with(&[trace], &[&["--pack", "--quick"], options].concat(), made.path())?;
+        Ok(format::decode(&fs::read(made.path().join("wheelfs.idx"))?).map_err(std::io::Error::other)?)
+    };
+    let split = |index: &Index| count(index, |content| matches!(content, Content::Primary(_)));
+    assert!(split(&built(&trace, &[])?) > 40);
+    assert_eq!(split(&built(&trace, &["--whole-libraries"])?), 0);
+    assert_eq!(split(&built(&browsers, &[])?), 0);
+    Ok(())
+}
