@@ -9,7 +9,7 @@ use prefetch_index::{
 };
 use serde::Deserialize;
 use serde_json::json;
-use wheelfs_tests::{HarnessError, LineSite, Node, Parts, Recorder, Site};
+use wheelfs_tests::{Browser, Engine, HarnessError, LineSite, Node, Parts, Recorder, Site};
 
 const PANDAS: &str = "demo-site/apps/pandas.py";
 
@@ -115,6 +115,22 @@ async fn a_function_that_is_still_on_its_way_is_fetched() -> Result<(), HarnessE
     assert_eq!(run.outputs[1], wanted);
     assert_eq!(run.stats[0]["blockingRequests"], 0.0, "all that it calls came first");
     assert!(run.stats[1]["blockingRequests"] > 0.0, "{:?}", run.stats[1]);
+    Ok(())
+}
+
+/// With a worker that unpacks, and where nothing can suspend; on a line that makes some of it late.
+#[tokio::test]
+async fn every_engine_calls_what_nobody_recorded() -> Result<(), HarnessError> {
+    let packed = Packed::build("0.27.7", "split", PANDAS)?;
+    let wanted = packed.eager("pandas", "tests/apps/beyond.py").await?;
+    for engine in Engine::ALL {
+        let site = Site::new(&packed.parts, "0.27.7")?.with_tests().mount("/packs", &packed.folder);
+        let site = site.start(Line::new(20, 20)).await?;
+        let browser = Browser::of(&packed.parts, engine).await?;
+        let page = format!("/tests/lazy.html?app=beyond&index=/packs/wheelfs.idx{}", engine.query());
+        let result = browser.result::<serde_json::Value>(&site.url(&page)).await?;
+        assert_eq!(result["output"], wanted, "{engine:?}: {}", result["stats"]);
+    }
     Ok(())
 }
 

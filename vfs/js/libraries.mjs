@@ -58,6 +58,7 @@ export class Libraries {
   /** Compiles and links at once the library and all it needs. What cannot be had is reported by the `dlopen` that follows. */
   loadBlocking(/** @type {number} */ handle) {
     const path = this.#path(handle);
+    this.#forget(path);
     try {
       for (const library of this.#closure(path, true)) this.#link(library, this.#backend.library(library));
     } catch (error) {
