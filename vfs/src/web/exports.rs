@@ -5,22 +5,23 @@ use std::rc::Rc;
 
 use futures::channel::oneshot;
 use gloo_timers::future::TimeoutFuture;
-use js_sys::{Array, JSON, Object, Promise, Reflect, Uint8Array};
+use js_sys::{Array, Object, Promise, Reflect, Uint8Array};
 use prefetch_index::format;
-use prefetch_index::index::{ArchiveInfo, Index, Install, Member};
+use prefetch_index::index::{ArchiveInfo, Index, Install};
 use prefetch_index::plan::Line;
-use prefetch_index::split;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::{future_to_promise, spawn_local};
 
 use super::blocks;
-use super::error::{Cause, Failure};
+use super::error::Failure;
 use super::host::{Host, Unpacker, WheelfsError};
 use super::loader::{self, obtain_blocking};
 use super::mount;
 use super::state::{Shared, State};
-use crate::trace::EventKind;
 use crate::tree::{FileId, Ino, MemberId, Node};
+
+mod libraries;
+mod trace;
 
 #[wasm_bindgen(typescript_custom_section)]
 const TYPES: &str = r#"
@@ -249,54 +250,6 @@ impl Filesystem {
         packages.map(|archive| archive.name.clone()).collect()
     }
 
-    /// Notes a read of a file, for the trace: `len` bytes from `offset`.
-    #[wasm_bindgen(js_name = noteRead)]
-    pub fn note_read(&self, ino: Ino, offset: f64, len: f64) {
-        let mut state = self.shared.borrow_mut();
-        let is_source = match state.tree.node(ino) {
-            Some(Node::File(FileId::Member(id))) => state.member(*id).is_some_and(Member::is_source),
-            _ => false,
-        };
-        let t = state.age();
-        state.trace.read(t, ino, is_source, offset as u64..(offset + len) as u64);
-    }
-
-    /// Notes the beginning of an outermost import, or its end.
-    #[wasm_bindgen(js_name = noteImport)]
-    pub fn note_import(&self, module: String, ended: bool) {
-        let kind = if ended { EventKind::Imported(module) } else { EventKind::Import(module) };
-        let mut state = self.shared.borrow_mut();
-        let t = state.age();
-        state.trace.note(t, kind);
-    }
-
-    /// What was read so far, as the text of a trace. `header`: its first line, to which the archives are added.
-    pub fn trace(&self, header: &Object) -> String {
-        let state = self.shared.borrow();
-        let packages = state.index.archives.iter().filter(|a| a.install != Install::StandardLibrary);
-        let packages = packages.map(|archive| {
-            let file_name = archive.url.rsplit('/').next().unwrap_or_default();
-            object(&[("name", archive.name.as_str().into()), ("file_name", file_name.into())])
-        });
-        set(header, "packages", &packages.collect::<Array>());
-        let mut text = line(header);
-        for event in state.trace.events() {
-            let mut fields = vec![("t", JsValue::from(event.t))];
-            match &event.kind {
-                EventKind::Import(module) => fields.push(("import", module.into())),
-                EventKind::Imported(module) => fields.push(("imported", module.into())),
-                EventKind::Read { file, range } => {
-                    let Some(path) = state.traced(*file) else { continue };
-                    fields.push(("read", path.into()));
-                    fields.push(("offset", (range.start as f64).into()));
-                    fields.push(("len", ((range.end - range.start) as f64).into()));
-                }
-            }
-            text += &line(object(&fields).unchecked_ref());
-        }
-        text
-    }
-
     /// Children of a folder, five values each: name, inode, length (-1: a folder), modification time in seconds since
     /// 1970, executable (0 or 1).
     pub fn children(&self, ino: Ino) -> Array {
@@ -353,50 +306,6 @@ impl Filesystem {
             }
             Ok(JsValue::UNDEFINED)
         }))
-    }
-
-    /// Whether this is a library whose primary module a pack brings in its place.
-    #[wasm_bindgen(js_name = isSplit)]
-    pub fn is_split(&self, ino: Ino) -> bool {
-        let id = self.member(ino);
-        id.is_some_and(|id| self.shared.borrow().linked(id) == FileId::Primary(id))
-    }
-
-    /// What is to be linked for a library, if it is at hand: the library, or its primary module.
-    pub fn library(&self, ino: Ino) -> Option<Uint8Array> {
-        let id = self.member(ino)?;
-        let mut state = self.shared.borrow_mut();
-        let linked = state.linked(id);
-        state.at_hand(linked).map(|decoded| decoded.0)
-    }
-
-    /// The same as [`missing`](Self::missing), for what is to be linked.
-    #[wasm_bindgen(js_name = missingLibrary)]
-    pub fn missing_library(&self, ino: Ino) -> Option<Promise> {
-        let id = self.member(ino)?;
-        if self.library(ino).is_some() {
-            return None;
-        }
-        let shared = self.shared.clone();
-        Some(future_to_promise(async move {
-            let outcome = loader::obtain_library(&shared, id).await;
-            shared.borrow_mut().waited(id, outcome);
-            Ok(JsValue::UNDEFINED)
-        }))
-    }
-
-    /// The module with the functions that a library's primary module lacks: made of the whole library, brought without
-    /// returning to the event loop, where no pack has brought it. Throws a `WheelfsError`.
-    #[wasm_bindgen(js_name = secondaryBlocking)]
-    pub fn secondary_blocking(&self, ino: Ino) -> Result<Uint8Array, JsValue> {
-        let Some(id) = self.member(ino) else { return Ok(Uint8Array::new_with_length(0)) };
-        if let Some(secondary) = { self.shared.borrow_mut().cached(FileId::Secondary(id)) } {
-            return Ok(secondary.0);
-        }
-        let library = self.bytes_blocking(ino)?.to_vec();
-        let secondary = split::secondary_of(&library);
-        let made = secondary.map_err(|_| self.shared.borrow().failure(id, Cause::Unreadable))?;
-        Ok(Uint8Array::from(made.as_slice()))
     }
 
     /// The next source or library that groups have brought, Python has not read, and was not named before: inode of the
@@ -475,11 +384,6 @@ impl Filesystem {
         Some(WheelfsError::from(&failure))
     }
 
-    /// The libraries a library needs, two values each: inode of the root, path below it.
-    pub fn needed(&self, ino: Ino) -> Array {
-        rows(self.shared.borrow_mut().needed(ino))
-    }
-
     /// Counters.
     pub fn stats(&self) -> StatsObject {
         let state = self.shared.borrow();
@@ -543,11 +447,6 @@ impl Filesystem {
             _ => None,
         }
     }
-}
-
-fn line(object: &Object) -> String {
-    let json = JSON::stringify(object).ok().and_then(|json| json.as_string());
-    json.unwrap_or_default() + "\n"
 }
 
 /// What is said of an entry point that the index does not have.
