@@ -98,8 +98,9 @@ async fn an_import_finds_what_it_would_have_made() -> Result<(), HarnessError> {
             "{version}"
         );
         assert_eq!(lazy.stats["requests"], 2.0, "{version}: {:?}", lazy.stats);
+        // Importlib read the bytecode; what was read is the source that it stands for.
         assert!(
-            lazy.trace.contains("late/plain") && lazy.trace.contains("late/__pycache__/plain"),
+            lazy.trace.contains("\"late/plain.py\"") && !lazy.trace.contains("__pycache__"),
             "{}",
             lazy.trace
         );
