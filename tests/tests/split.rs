@@ -109,8 +109,8 @@ async fn functions_that_nobody_recorded_are_at_the_end_of_the_pack() -> Result<(
 async fn a_function_that_is_still_on_its_way_is_fetched() -> Result<(), HarnessError> {
     let packed = Packed::build("0.27.7", "split", PANDAS)?;
     let wanted = packed.eager("pandas", "tests/apps/beyond.py").await?;
-    // Pandas' functions come for two seconds after its program has ended.
-    let site = packed.site(Line::new(20, 6)).await?;
+    // The others come for four seconds after the last that the program calls.
+    let site = packed.site(Line::new(20, 3)).await?;
     let run = packed.run(&site, &[PANDAS, "tests/apps/beyond.py"], 0).await?;
     assert_eq!(run.outputs[1], wanted);
     assert_eq!(run.stats[0]["blockingRequests"], 0.0, "all that it calls came first");
@@ -158,7 +158,7 @@ async fn a_split_library_reads_as_the_file_it_is() -> Result<(), HarnessError> {
     let app = "tests/apps/library_bytes.py";
     let wanted = packed.eager("pandas", app).await?;
     let all = count(&packed.index()?, |_| true);
-    for (line, members) in [(Line::new(0, 0), all), (Line::new(20, 6), 0)] {
+    for (line, members) in [(Line::new(0, 0), all), (Line::new(20, 3), 0)] {
         let site = packed.site(line).await?;
         let run = packed.run(&site, &[PANDAS, app], members).await?;
         assert_eq!(run.outputs[1], wanted);
