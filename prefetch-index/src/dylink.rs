@@ -146,6 +146,16 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// Appends an unsigned number in LEB128.
+pub(crate) fn write_leb128(out: &mut Vec<u8>, value: impl Into<u64>) {
+    let mut value = value.into();
+    while value >= 0x80 {
+        out.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -347,6 +347,17 @@ impl Archive {
         let (scheme, below) = below.split_once('/')?;
         matches!(scheme, "purelib" | "platlib").then_some(below)
     }
+
+    /// The member's name in a trace (see [`trace`](crate::trace)); `None` when it has none there: it is not installed, or is of
+    /// the standard library, whose modules stand in the trace's header.
+    pub fn trace_path(&self, member: &Member) -> Option<String> {
+        let path = self.install_path(member)?;
+        match self.install {
+            Install::SitePackages => Some(path.to_owned()),
+            Install::SharedLibraries => Some(["lib:", path].concat()),
+            Install::StandardLibrary => None,
+        }
+    }
 }
 
 impl Index {

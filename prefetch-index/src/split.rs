@@ -24,7 +24,7 @@ mod halves;
 
 use std::borrow::Cow;
 
-use crate::dylink::{DylinkError, Reader};
+use crate::dylink::{DylinkError, Reader, write_leb128};
 
 #[cfg(feature = "cli")]
 pub use halves::{Split, Unsplit, split};
@@ -71,7 +71,7 @@ pub fn join(primary: &[u8], secondary: &[u8]) -> Result<Vec<u8>, DylinkError> {
         }
     }
     let mut code = Vec::new();
-    write_u32(&mut code, bodies.len() as u32);
+    write_leb128(&mut code, bodies.len() as u32);
     bodies.iter().for_each(|body| code.extend(*body));
     let types = module.section(section::TYPE).and_then(|types| types.strip_suffix(&LOADER_TYPE));
     let types = shortened(types.unwrap_or(&[0]), 1, &|_| Ok(()))?;
@@ -104,7 +104,7 @@ fn shortened(
         skip(&mut reader)?;
     }
     let mut out = Vec::new();
-    write_u32(&mut out, total);
+    write_leb128(&mut out, total);
     out.extend(reader.rest());
     Ok(out)
 }
@@ -223,7 +223,7 @@ impl<'a> Module<'a> {
         let mut reader = Reader::new(self.payload(number));
         let total = reader.u32()?.checked_add(count).ok_or(reader.malformed())?;
         let mut payload = Vec::new();
-        write_u32(&mut payload, total);
+        write_leb128(&mut payload, total);
         payload.extend([around[0], reader.rest(), around[1]].concat());
         self.put(number, payload);
         Ok(())
@@ -235,8 +235,7 @@ impl<'a> Module<'a> {
         let mut bodies = Vec::new();
         for _ in 0..reader.u32()? {
             let from = reader.rest();
-            let len = reader.u32()?;
-            reader.take(len)?;
+            reader.name()?;
             bodies.push(&from[..from.len() - reader.rest().len()]);
         }
         Ok(bodies)
@@ -268,11 +267,12 @@ impl<'a> Module<'a> {
                 end += 1;
             }
             segments.push(TABLE_SEGMENT);
-            write_u32(&mut segments, self.first(kind::TABLE));
+            write_leb128(&mut segments, self.first(kind::TABLE));
             write_i32_const(&mut segments, first + 1);
             segments.extend([op::END, 0]);
-            write_u32(&mut segments, end - first);
-            (first..end).for_each(|function| write_u32(&mut segments, self.first(kind::FUNCTION) + function));
+            write_leb128(&mut segments, end - first);
+            (first..end)
+                .for_each(|function| write_leb128(&mut segments, self.first(kind::FUNCTION) + function));
             count += 1;
         }
         self.prepend(section::ELEMENT, count, &segments)
@@ -303,7 +303,7 @@ impl<'a> Module<'a> {
         let mut bytes = MAGIC.to_vec();
         for (number, payload) in &self.sections {
             bytes.push(*number);
-            write_u32(&mut bytes, payload.len() as u32);
+            write_leb128(&mut bytes, payload.len() as u32);
             bytes.extend(&**payload);
         }
         bytes
@@ -363,14 +363,6 @@ fn limits(reader: &mut Reader<'_>) -> Result<(), DylinkError> {
     Ok(())
 }
 
-fn write_u32(out: &mut Vec<u8>, mut value: u32) {
-    while value >= 0x80 {
-        out.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    out.push(value as u8);
-}
-
 /// The instruction; its operand is signed, so a seventh bit must not be the last.
 fn write_i32_const(out: &mut Vec<u8>, mut value: u32) {
     out.push(op::I32_CONST);
@@ -382,7 +374,7 @@ fn write_i32_const(out: &mut Vec<u8>, mut value: u32) {
 }
 
 fn write_name(out: &mut Vec<u8>, name: &str) {
-    write_u32(out, name.len() as u32);
+    write_leb128(out, name.len() as u32);
     out.extend(name.as_bytes());
 }
 

@@ -142,11 +142,7 @@ fn split_libraries(index: &Index, traces: &[(String, Trace)], contents: &mut BTr
     for content in contents.values_mut().filter(|content| content.kind == Kind::Library) {
         let archive = &index.archives[content.file.archive as usize];
         let member = &archive.members[content.file.member as usize];
-        let Some(path) = archive.install_path(member) else { continue };
-        let path = match archive.install {
-            Install::SharedLibraries => format!("lib:{path}"),
-            _ => path.to_owned(),
-        };
+        let Some(path) = archive.trace_path(member) else { continue };
         let loading = traces.iter().map(|(_, trace)| trace).filter(|trace| {
             let is_it =
                 |event: &Event| matches!(&event.kind, EventKind::Read { path: read, .. } if *read == path);

@@ -2,6 +2,8 @@
 
 use super::lzma::Properties;
 use super::{PackError, VERSION};
+#[cfg(feature = "cli")]
+use crate::dylink::write_leb128;
 use crate::zip::{u32_at, u64_at};
 
 const MAGIC: &[u8; 8] = b"WHLPACK\0";
@@ -162,14 +164,14 @@ impl Frame {
         match *self {
             Frame::Chunk { stream, compressed, decoded } => {
                 file.push(stream as u8);
-                write_varint(file, compressed);
-                write_varint(file, decoded);
+                write_leb128(file, compressed);
+                write_leb128(file, decoded);
             }
             Frame::Member { form, crc32, takes } => {
                 file.push(MEMBER);
                 file.extend(Form::ALL.iter().position(|&known| known == form).map(|number| number as u8));
                 file.extend(crc32.to_le_bytes());
-                takes[..form.streams().len()].iter().for_each(|&take| write_varint(file, take));
+                takes[..form.streams().len()].iter().for_each(|&take| write_leb128(file, take));
             }
         }
     }
@@ -233,13 +235,4 @@ impl Cursor<'_> {
         }
         Err(NoFrame)
     }
-}
-
-#[cfg(feature = "cli")]
-fn write_varint(file: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
-        file.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    file.push(value as u8);
 }

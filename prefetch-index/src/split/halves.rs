@@ -5,9 +5,9 @@ use wasmparser::{Parser, Payload, Validator};
 
 use super::{
     FUNCREF, FUNCTION_TYPE, LOADER_TYPE, Module, TABLE, global_name, join, kind, op, section,
-    write_i32_const, write_name, write_u32,
+    write_i32_const, write_name,
 };
-use crate::dylink::{DylinkError, Reader};
+use crate::dylink::{DylinkError, Reader, write_leb128};
 
 /// Chromium's main thread compiles no more at once (`kMaxBufferSize` of V8's `WebAssembly.Module`).
 pub(super) const MAX_LEN: usize = 8 << 20;
@@ -167,13 +167,13 @@ impl<'a> Functions<'a> {
         let call_indirect = |code: &mut Vec<u8>, slot, function_type| {
             write_i32_const(code, slot);
             code.push(CALL_INDIRECT);
-            write_u32(code, function_type);
-            write_u32(code, table);
+            write_leb128(code, function_type);
+            write_leb128(code, table);
         };
         if loads {
             write_i32_const(&mut code, slot);
             code.push(TABLE_GET);
-            write_u32(&mut code, table);
+            write_leb128(&mut code, table);
             code.extend([REF_IS_NULL, IF, NOTHING]);
             call_indirect(&mut code, 0, self.params.len() as u32);
             code.push(op::END);
@@ -181,12 +181,12 @@ impl<'a> Functions<'a> {
         let function_type = self.types[number as usize];
         for param in 0..self.params[function_type as usize] {
             code.push(LOCAL_GET);
-            write_u32(&mut code, param);
+            write_leb128(&mut code, param);
         }
         call_indirect(&mut code, slot, function_type);
         code.push(op::END);
         let mut body = Vec::new();
-        write_u32(&mut body, code.len() as u32);
+        write_leb128(&mut body, code.len() as u32);
         body.extend(code);
         body
     }
@@ -194,7 +194,7 @@ impl<'a> Functions<'a> {
     /// The code section that has some of the functions, and stubs for the others.
     fn code(&self, has: impl Fn(u32) -> bool, loads: bool) -> Vec<u8> {
         let mut payload = Vec::new();
-        write_u32(&mut payload, self.bodies.len() as u32);
+        write_leb128(&mut payload, self.bodies.len() as u32);
         for (body, number) in self.bodies.iter().zip(0..) {
             match has(number) {
                 true => payload.extend(*body),
@@ -208,13 +208,13 @@ impl<'a> Functions<'a> {
         let mut module = Module { sections: self.module.sections.clone(), ..*self.module };
         module.append(section::TYPE, 1, &LOADER_TYPE)?;
         let mut table = vec![1, FUNCREF, 0];
-        write_u32(&mut table, self.bodies.len() as u32 + 1);
+        write_leb128(&mut table, self.bodies.len() as u32 + 1);
         module.put(section::TABLE, table);
         let mut exports = Vec::new();
         let mut export = |name: &str, kind, number| {
             write_name(&mut exports, name);
             exports.push(kind);
-            write_u32(&mut exports, number);
+            write_leb128(&mut exports, number);
         };
         export(TABLE, kind::TABLE, module.first(kind::TABLE));
         let globals = module.globals()?.len() as u32;

@@ -52,12 +52,7 @@ impl State {
         | FileId::Bytecode(member)
         | FileId::Primary(member)
         | FileId::Secondary(member)) = *id;
-        let (root, path) = self.place_of(member)?;
-        match root {
-            SITE_PACKAGES => Some(path),
-            SHARED_LIBRARIES => Some(["lib:", &path].concat()),
-            _ => None,
-        }
+        self.index.archives.get(member.archive as usize)?.trace_path(self.member(member)?)
     }
 
     /// The libraries that the library `ino` needs, as (root, path below it). Those found nowhere are left out: the
