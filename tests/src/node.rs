@@ -1,13 +1,15 @@
 //! Scripts in Node 26.
 
 use std::{
-    ffi::OsStr,
+    collections::HashMap,
+    ffi::{OsStr, OsString},
     io::{Read, Seek},
     path::Path,
     process::Stdio,
 };
 
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::{Value, json};
 use tokio::process::Command;
 
 use crate::{HarnessError, Parts};
@@ -18,10 +20,55 @@ pub struct Node {
     parts: Parts,
 }
 
+/// What came of programs that ran through wheelfs, in Node or in a page of the tests.
+#[derive(Debug, Deserialize)]
+pub struct Lazy {
+    /// What they printed.
+    pub output: String,
+    /// `pyodide.wheelfs.stats()` after them; empty if Pyodide did not start.
+    #[serde(default)]
+    pub stats: HashMap<String, f64>,
+    /// What failed: `name`, `code`, `message`, `url`, `member`.
+    pub error: Option<HashMap<String, String>>,
+    /// `pyodide.wheelfs.trace()` after them; only in Node.
+    #[serde(default)]
+    pub trace: String,
+    /// What the console was told.
+    pub warnings: Vec<String>,
+}
+
 impl Node {
     /// The Node among `parts`.
     pub fn new(parts: &Parts) -> Node {
         Node { parts: parts.clone() }
+    }
+
+    /// Runs programs through wheelfs, all at once. `options` are those of `tests/node/lazy.mjs`; unless they name another
+    /// `indexURL`, Pyodide is that of `version`. Programs by their paths from the clone's root.
+    pub async fn lazy(
+        &self,
+        version: &str,
+        mut options: Value,
+        programs: &[impl AsRef<Path>],
+    ) -> Result<Lazy, HarnessError> {
+        options["package"] = json!(self.parts.package()?);
+        if options["indexURL"].is_null() {
+            options["indexURL"] = json!(self.parts.pyodide(version)?);
+        }
+        let programs = programs.iter().map(|program| Parts::root().join(program).into_os_string());
+        let arguments: Vec<OsString> = std::iter::once(options.to_string().into()).chain(programs).collect();
+        self.run("node/lazy.mjs", &arguments).await
+    }
+
+    /// Runs a program on a stock Pyodide after loading the packages, whose names commas separate; returns what it printed.
+    pub async fn eager(&self, version: &str, packages: &str, program: &str) -> Result<String, HarnessError> {
+        #[derive(Deserialize)]
+        struct Eager {
+            output: String,
+        }
+        let program = Parts::root().join(program);
+        let arguments = [self.parts.pyodide(version)?.as_os_str(), packages.as_ref(), program.as_os_str()];
+        Ok(self.run::<Eager>("node/eager.mjs", &arguments).await?.output)
     }
 
     /// Runs `script`, a path relative to `tests/`, and returns its result: the last line it prints to stdout, as JSON.

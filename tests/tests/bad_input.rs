@@ -1,26 +1,16 @@
 //! What does not work says so in one line: which file, what was found, what to do. Python never sees wrong bytes.
 
-use std::{collections::HashMap, fs, path::PathBuf};
+use std::{fs, path::PathBuf};
 
 use demo_site::{Fault, Line};
 use prefetch_index::format;
-use serde::Deserialize;
 use serde_json::{Value, json};
-use wheelfs_tests::{HarnessError, LineSite, Node, Parts, Recorder, Site};
+use wheelfs_tests::{HarnessError, Lazy, LineSite, Node, Parts, Recorder, Site};
 
 const WHEEL: &str = "six-1.16.0-py2.py3-none-any.whl";
 /// As an entry point: none.
 const NOTHING: &str = "";
 const OS_ERROR: &str = "OSError 29 /lib/python3.12/site-packages/six.py";
-
-#[derive(Debug, Deserialize)]
-struct Lazy {
-    output: String,
-    #[serde(default)]
-    stats: HashMap<String, f64>,
-    error: Option<HashMap<String, String>>,
-    warnings: Vec<String>,
-}
 
 /// A folder like a site's with one wheel in it, and the index of `apps/tiny.py`.
 struct Tiny {
@@ -44,13 +34,8 @@ impl Tiny {
         Site::of(&[("/", &self.folder)]).start(Line::new(0, 0)).await
     }
 
-    async fn run(&self, mut options: Value) -> Result<Lazy, HarnessError> {
-        options["package"] = json!(self.parts.package()?);
-        if options["indexURL"].is_null() {
-            options["indexURL"] = json!(self.parts.pyodide("0.27.7")?);
-        }
-        let app = Parts::root().join("tests/apps/tiny.py");
-        Node::new(&self.parts).run("node/lazy.mjs", &[options.to_string().as_ref(), app.as_os_str()]).await
+    async fn run(&self, options: Value) -> Result<Lazy, HarnessError> {
+        Node::new(&self.parts).lazy("0.27.7", options, &["tests/apps/tiny.py"]).await
     }
 
     async fn with_index(&self, site: &LineSite) -> Result<Lazy, HarnessError> {

@@ -5,18 +5,11 @@ use std::{collections::HashMap, ops::Range};
 use demo_site::{Fault, Line};
 use serde::Deserialize;
 use serde_json::json;
-use wheelfs_tests::{Browser, Engine, HarnessError, LineSite, Parts, Recorder, Site};
+use wheelfs_tests::{Browser, Engine, HarnessError, Lazy, LineSite, Parts, Recorder, Site};
 
 #[derive(Deserialize)]
 struct PageRun {
     output: String,
-}
-
-#[derive(Deserialize)]
-struct Run {
-    output: String,
-    stats: HashMap<String, f64>,
-    warnings: Vec<String>,
 }
 
 async fn site(parts: &Parts, pyodide: &str) -> Result<LineSite, HarnessError> {
@@ -57,7 +50,7 @@ async fn tasks_import_at_once_and_a_callback_reads() -> Result<(), HarnessError>
     let parts = Parts::find()?;
     let site = site(&parts, "0.27.7").await?;
     let browser = Browser::start(&parts).await?;
-    let run: Run = browser.result(&site.url("/tests/lazy.html?app=tasks&packages=pandas")).await?;
+    let run: Lazy = browser.result(&site.url("/tests/lazy.html?app=tasks&packages=pandas")).await?;
     let mut lines = run.output.lines();
     assert_eq!(lines.next(), Some("[6, '2.2.3', 10, 6]"));
     assert_eq!(lines.next(), Some("[('pandas.plotting._core', '[build-system]')]"));
@@ -71,7 +64,7 @@ async fn run_python_reads_without_suspending() -> Result<(), HarnessError> {
     let site = site(&parts, "0.27.7").await?;
     let browser = Browser::start(&parts).await?;
     let url = site.url("/tests/lazy.html?blocking&app=blocking&packages=numpy,python-dateutil");
-    let run: Run = browser.result(&url).await?;
+    let run: Lazy = browser.result(&url).await?;
     assert_eq!(run.output, "6 2026");
     assert!(run.stats["blockingRequests"] >= 50.0 && run.stats["waits"] == 0.0, "{:?}", run.stats);
     Ok(())
@@ -82,7 +75,7 @@ async fn a_timer_and_an_event_handler_read() -> Result<(), HarnessError> {
     let parts = Parts::find()?;
     let site = site(&parts, "0.27.7").await?;
     let browser = Browser::start(&parts).await?;
-    let run: Run = browser.result(&site.url("/tests/lazy.html?app=callback&packages=pygments")).await?;
+    let run: Lazy = browser.result(&site.url("/tests/lazy.html?app=callback&packages=pygments")).await?;
     assert_eq!(run.output, "{'pygments/util.py': True, 'pygments/style.py': True}");
     assert_eq!(run.stats["blockingRequests"], 2.0, "{:?}", run.stats);
     Ok(())
@@ -106,7 +99,7 @@ async fn without_jspi_each_way_to_load_waits_for_what_is_foreseen() -> Result<()
     {
         let query = format!("blocking&app=blocking&index=/ahead/wheelfs.idx{call}");
         let url = format!("/tests/lazy.html?{query}{}", Engine::ChromiumWithoutJspi.query());
-        let run: Run = browser.result(&site.url(&url)).await?;
+        let run: Lazy = browser.result(&site.url(&url)).await?;
         assert_eq!(run.output, "6 2026", "{call}");
         assert_eq!(run.stats["blockingRequests"] == 0.0, waits, "{call}: {:?}", run.stats);
     }
@@ -123,7 +116,7 @@ async fn programs_run_at_once() -> Result<(), HarnessError> {
     ] {
         let browser = Browser::of(&parts, engine).await?;
         let url = format!("/tests/lazy.html?app=frame&app=dates&app=tiny&{query}{}", engine.query());
-        let run: Run = browser.result(&site.url(&url)).await?;
+        let run: Lazy = browser.result(&site.url(&url)).await?;
         let mut lines: Vec<_> = run.output.lines().collect();
         lines.sort_unstable();
         assert_eq!(lines, ["1.16.0", "2026-04-05", "231"], "{engine:?}");
@@ -137,7 +130,7 @@ async fn compiled_and_pure_packages_on_314() -> Result<(), HarnessError> {
     let site = site(&parts, "314.0.7").await?;
     let browser = Browser::start(&parts).await?;
     let url = site.url("/tests/lazy.html?app=modern&packages=sympy,pydantic,msgpack");
-    let run: Run = browser.result(&url).await?;
+    let run: Lazy = browser.result(&url).await?;
     assert_eq!(run.output, "-cos(x)\n{\"x\":1,\"y\":2}\n{'wheels': [1, 2, 3]}");
     assert!(run.stats["waits"] >= 400.0 && run.stats["blockingRequests"] == 0.0, "{:?}", run.stats);
     Ok(())
@@ -210,7 +203,7 @@ async fn a_standard_library_that_breaks_off_is_asked_for_again() -> Result<(), H
         for (fault, times) in faults {
             site.server.inject(name, fault, times);
         }
-        let run: Run =
+        let run: Lazy =
             browser.result(&site.url("/tests/lazy.html?app=tiny&index=/packs/wheelfs.idx")).await?;
         assert_eq!((run.output.as_str(), run.stats["blockingRequests"]), ("1.16.0", 0.0), "{what}");
         let log = site.server.log().take();

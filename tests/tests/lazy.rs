@@ -6,23 +6,8 @@ use std::{
 };
 
 use demo_site::Line;
-use serde::Deserialize;
 use serde_json::{Value, json};
-use wheelfs_tests::{HarnessError, LineSite, Node, Parts, Recorder, Site};
-
-#[derive(Debug, Deserialize)]
-struct Lazy {
-    output: String,
-    #[serde(default)]
-    stats: HashMap<String, f64>,
-    error: Option<HashMap<String, String>>,
-    trace: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Eager {
-    output: String,
-}
+use wheelfs_tests::{HarnessError, Lazy, LineSite, Node, Parts, Recorder, Site};
 
 struct Setting {
     parts: Parts,
@@ -36,18 +21,12 @@ impl Setting {
         Ok(Setting { node: Node::new(&parts), parts, version })
     }
 
-    fn distribution(&self) -> Result<&Path, HarnessError> {
-        self.parts.pyodide(self.version)
-    }
-
     async fn site(&self) -> Result<LineSite, HarnessError> {
         Site::new(&self.parts, self.version)?.start(Line::new(0, 0)).await
     }
 
     async fn eager(&self, packages: &str, app: &str) -> Result<String, HarnessError> {
-        let app = Parts::root().join(app);
-        let arguments = [self.distribution()?.as_os_str(), packages.as_ref(), app.as_os_str()];
-        Ok(self.node.run::<Eager>("node/eager.mjs", &arguments).await?.output)
+        self.node.eager(self.version, packages, app).await
     }
 
     /// `options`: those of `loadPyodide`, and `packages` for `loadPackage` after it.
@@ -56,12 +35,8 @@ impl Setting {
     }
 
     /// Several programs, each by a `runPythonAsync` of its own.
-    async fn at_once(&self, mut options: Value, apps: &[&str]) -> Result<Lazy, HarnessError> {
-        options["package"] = json!(self.parts.package()?);
-        options["indexURL"] = json!(self.distribution()?);
-        let apps = apps.iter().map(|app| Parts::root().join(app).into_os_string());
-        let arguments: Vec<_> = std::iter::once(options.to_string().into()).chain(apps).collect();
-        self.node.run("node/lazy.mjs", &arguments).await
+    async fn at_once(&self, options: Value, apps: &[&str]) -> Result<Lazy, HarnessError> {
+        self.node.lazy(self.version, options, apps).await
     }
 
     /// The index of `app`, recorded and built as a user does.
@@ -131,7 +106,7 @@ async fn pandas_with_an_index() -> Result<(), HarnessError> {
     let folder = Parts::root().join("target/test-index/from-page");
     std::fs::create_dir_all(&folder)?;
     let trace = folder.join("page.trace");
-    std::fs::write(&trace, lazy.trace.unwrap_or_default())?;
+    std::fs::write(&trace, lazy.trace)?;
     let index = Recorder::new(&setting.parts, setting.version).build(&[trace.as_path()], &folder)?;
     let options = json!({ "wheelfs": { "index": index, "baseUrl": site.url("/pyodide/") } });
     let again = setting.lazy(options, app).await?;

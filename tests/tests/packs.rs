@@ -14,34 +14,15 @@ use prefetch_index::{
 };
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
-use wheelfs_tests::{HarnessError, LineSite, Node, Parts, Recorder, Site};
+use wheelfs_tests::{HarnessError, Lazy, LineSite, Node, Parts, Recorder, Site};
 
 /// What Pyodide boots from.
 const STDLIB: &str = "python_stdlib.pack";
 
-#[derive(Debug, Deserialize)]
-struct Lazy {
-    output: String,
-    #[serde(default)]
-    stats: HashMap<String, f64>,
-    #[serde(default)]
-    trace: String,
-    error: Option<HashMap<String, String>>,
-    #[serde(default)]
-    warnings: Vec<String>,
-}
-
-impl Lazy {
-    /// Checks that one warning was all that was said: which file, and what is wrong with it.
-    fn assert_warned(&self, url: &str, says: &str) {
-        let [warning] = self.warnings.as_slice() else { panic!("{says}: {:?}", self.warnings) };
-        assert!(warning.contains(url) && warning.contains(says), "{url}: {says}: {warning:?}");
-    }
-}
-
-#[derive(Deserialize)]
-struct Eager {
-    output: String,
+/// Checks that one warning was all that was said: which file, and what is wrong with it.
+fn assert_warned(lazy: &Lazy, url: &str, says: &str) {
+    let [warning] = lazy.warnings.as_slice() else { panic!("{says}: {:?}", lazy.warnings) };
+    assert!(warning.contains(url) && warning.contains(says), "{url}: {says}: {warning:?}");
 }
 
 /// A folder with the index and the packs of some programs.
@@ -74,9 +55,7 @@ impl Packs {
     }
 
     async fn eager(&self, packages: &str, app: &str) -> Result<String, HarnessError> {
-        let app = Parts::root().join(app);
-        let arguments = [self.parts.pyodide(self.version)?.as_os_str(), packages.as_ref(), app.as_os_str()];
-        Ok(self.node.run::<Eager>("node/eager.mjs", &arguments).await?.output)
+        self.node.eager(self.version, packages, app).await
     }
 
     async fn lazy(&self, site: &LineSite, entry: Option<&str>, app: &str) -> Result<Lazy, HarnessError> {
@@ -286,7 +265,7 @@ async fn a_pack_that_cannot_be_used_leaves_the_wheels() -> Result<(), HarnessErr
         let site = packs.site().await?;
         let lazy = packs.lazy(&site, None, app).await?;
         assert_eq!((&lazy.error, lazy.output.as_str()), (&None, "1.16.0"), "{says}");
-        lazy.assert_warned(&site.url("/packs/tiny.pack"), says);
+        assert_warned(&lazy, &site.url("/packs/tiny.pack"), says);
         let (wheels, packed) = requests(&site);
         assert!(!wheels.is_empty() && !packed.is_empty(), "{says}: {wheels:?} {packed:?}");
     }
@@ -326,7 +305,7 @@ async fn a_standard_library_that_cannot_be_used_leaves_pyodides_own() -> Result<
             whole = lazy.stats["requests"];
             assert_eq!(lazy.warnings, [""; 0], "{what}");
         } else {
-            lazy.assert_warned(&site.url(&format!("/packs/{STDLIB}")), "the wheels are read instead");
+            assert_warned(&lazy, &site.url(&format!("/packs/{STDLIB}")), "the wheels are read instead");
         }
         assert_eq!(lazy.stats["requests"] == whole, used, "{what}: {:?}", lazy.stats);
     }

@@ -1,32 +1,17 @@
 //! Sources that arrive while Python waits for another are compiled meanwhile; what the import does is the same.
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    fs,
-    path::Path,
-};
+use std::{collections::BTreeSet, fs, path::Path};
 
 use demo_site::Line;
 use prefetch_index::{
     format,
     index::{Group, Index, Read},
 };
-use serde::Deserialize;
 use serde_json::{Value, json};
-use wheelfs_tests::{HarnessError, Node, Parts, Recorder, Site, index, wheel};
+use wheelfs_tests::{HarnessError, Lazy, Node, Parts, Recorder, Site, index, wheel};
 use zip::CompressionMethod;
 
 const WHEEL: &str = "late-1.0-py3-none-any.whl";
-
-#[derive(Debug, Deserialize)]
-struct Lazy {
-    output: String,
-    #[serde(default)]
-    stats: HashMap<String, f64>,
-    error: Option<Value>,
-    #[serde(default)]
-    trace: String,
-}
 
 /// A comment that compression makes half as long.
 fn noise(len: usize) -> Vec<u8> {
@@ -65,11 +50,7 @@ fn site(folder: &Path) -> Result<(), HarnessError> {
 }
 
 async fn run(parts: &Parts, version: &str, wheelfs: Value, app: &str) -> Result<Lazy, HarnessError> {
-    let options = json!({
-        "package": parts.package()?, "indexURL": parts.pyodide(version)?, "wheelfs": wheelfs,
-    });
-    let app = Parts::root().join(app);
-    Node::new(parts).run("node/lazy.mjs", &[options.to_string().as_ref(), app.as_os_str()]).await
+    Node::new(parts).lazy(version, json!({ "wheelfs": wheelfs }), &[app]).await
 }
 
 #[tokio::test]

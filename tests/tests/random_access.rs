@@ -1,7 +1,6 @@
 //! Parts of a large stored member, read without the rest of it.
 
 use std::{
-    collections::HashMap,
     fs,
     io::Write,
     ops::Range,
@@ -9,10 +8,9 @@ use std::{
 };
 
 use demo_site::{Fault, Line};
-use serde::Deserialize;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use wheelfs_tests::{Browser, HarnessError, LineSite, Node, Parts, Site};
+use wheelfs_tests::{Browser, HarnessError, Lazy, LineSite, Node, Parts, Site};
 use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
 
 const WHEEL: &str = "large-1.0-py3-none-any.whl";
@@ -20,14 +18,6 @@ const MB: u64 = 1_000_000;
 /// Length of `large/data.bin`. The other files are just large enough to be read by parts.
 const LEN: u64 = 200 * MB;
 const SMALL: u64 = 6 * MB;
-
-#[derive(Debug, Deserialize)]
-struct Lazy {
-    output: String,
-    #[serde(default)]
-    stats: HashMap<String, f64>,
-    error: Option<Value>,
-}
 
 /// The file's bytes `range`: every eight are their own position, scrambled, so that no two stretches are alike.
 fn content(range: Range<u64>) -> Vec<u8> {
@@ -100,11 +90,8 @@ impl Setting {
         Ok(self.folder.path().join("wheelfs.idx"))
     }
 
-    async fn node(&self, mut options: Value, app: &str) -> Result<Lazy, HarnessError> {
-        options["package"] = json!(self.parts.package()?);
-        options["indexURL"] = json!(self.parts.pyodide("0.27.7")?);
-        let app = Parts::root().join("tests/apps").join(app);
-        Node::new(&self.parts).run("node/lazy.mjs", &[options.to_string().as_ref(), app.as_os_str()]).await
+    async fn node(&self, options: Value, app: &str) -> Result<Lazy, HarnessError> {
+        Node::new(&self.parts).lazy("0.27.7", options, &[Path::new("tests/apps").join(app)]).await
     }
 
     fn with_index(&self) -> Result<Value, HarnessError> {

@@ -10,23 +10,15 @@ use std::{
 };
 
 use demo_site::{Entry, Fault, Line};
-use serde::Deserialize;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use wheelfs_tests::{Browser, HarnessError, LineSite, Node, Parts, Site, wheel};
+use wheelfs_tests::{Browser, HarnessError, Lazy, LineSite, Node, Parts, Site, wheel};
 use zip::{CompressionMethod, ZipArchive};
 
 const PYODIDE: &str = "0.27.7";
 /// What `wheelfs.mount` asks for: a byte, for the length; and the end, with the directory.
 const TO_MOUNT: (Fault, u32) = (Fault::Delay(Duration::ZERO), 2);
 const ALWAYS: u32 = 1000;
-
-#[derive(Debug, Deserialize)]
-struct Run {
-    output: String,
-    error: Option<Value>,
-    warnings: Vec<String>,
-}
 
 /// A folder of wheels, served.
 struct Wheels {
@@ -59,14 +51,10 @@ impl Wheels {
         self.site.server.inject(&path_of(url), Fault::Status(404), times);
     }
 
-    async fn run(&self, program: &str, mut options: Value) -> Result<Run, HarnessError> {
-        options["package"] = json!(self.parts.package()?);
-        if options["indexURL"].is_null() {
-            options["indexURL"] = json!(self.parts.pyodide(PYODIDE)?);
-        }
+    async fn run(&self, program: &str, options: Value) -> Result<Lazy, HarnessError> {
         let file = self.folder.path().join("program.py");
         fs::write(&file, program)?;
-        Node::new(&self.parts).run("node/lazy.mjs", &[options.to_string().as_ref(), file.as_os_str()]).await
+        Node::new(&self.parts).lazy(PYODIDE, options, &[file]).await
     }
 }
 
@@ -279,8 +267,8 @@ async fn a_runtime_that_is_cut_short_is_refused() -> Result<(), HarnessError> {
     let cut = folder_with(&wheels.parts, RUNTIME, |bytes| bytes.truncate(bytes.len() / 2))?;
     let run = wheels.run("", json!({ "indexURL": cut.path() })).await?;
     let error = run.error.unwrap_or_default();
-    assert_eq!((&error["name"], &error["code"]), (&"WheelfsError".into(), &"pyodide".into()), "{error}");
-    assert!(error["message"].as_str().is_some_and(|message| message.contains(RUNTIME)), "{error}");
+    let [name, code, message] = ["name", "code", "message"].map(|field| error[field].as_str());
+    assert_eq!((name, code, message.contains(RUNTIME)), ("WheelfsError", "pyodide", true), "{message}");
 
     // And where it is compiled while it comes.
     let site = Site::new(&wheels.parts, PYODIDE)?.start(Line::new(0, 0)).await?;
@@ -325,7 +313,7 @@ async fn packs_are_unpacked_where_that_is_possible() -> Result<(), HarnessError>
         ("&silent", page),
     ] {
         let page = format!("/tests/lazy.html?app=frame&index=/index/pandas/pack/wheelfs.idx{how}");
-        let run: Run = browser.result(&site.url(&page)).await?;
+        let run: Lazy = browser.result(&site.url(&page)).await?;
         assert_eq!((run.output.as_str(), run.warnings.as_slice()), ("231", [].as_slice()), "{how}");
         let log = site.server.log().take();
         let asked = |name| log.iter().filter(|entry| entry.path.ends_with(name)).count();

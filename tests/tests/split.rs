@@ -21,11 +21,6 @@ struct Run {
     library: Option<serde_json::Value>,
 }
 
-#[derive(Deserialize)]
-struct Eager {
-    output: String,
-}
-
 /// A site with the packs of one program.
 struct Packed {
     parts: Parts,
@@ -64,9 +59,7 @@ impl Packed {
     }
 
     async fn eager(&self, packages: &str, app: &str) -> Result<String, HarnessError> {
-        let app = Parts::root().join(app);
-        let arguments = [self.parts.pyodide(self.version)?.as_os_str(), packages.as_ref(), app.as_os_str()];
-        Ok(Node::new(&self.parts).run::<Eager>("node/eager.mjs", &arguments).await?.output)
+        Node::new(&self.parts).eager(self.version, packages, app).await
     }
 }
 

@@ -1,20 +1,16 @@
 //! Many stacks at once, and what may happen to one while it is suspended.
 
-use std::{collections::HashMap, fs, path::PathBuf, time::Duration};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use demo_site::{Fault, Line};
-use serde::Deserialize;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use wheelfs_tests::{HarnessError, LineSite, Node, Parts, Site};
+use wheelfs_tests::{HarnessError, Lazy, LineSite, Node, Parts, Site};
 use zip::CompressionMethod;
-
-#[derive(Debug, Deserialize)]
-struct Lazy {
-    output: String,
-    stats: HashMap<String, f64>,
-    error: Option<Value>,
-}
 
 /// Path and content of each member.
 type Members = Vec<(String, Vec<u8>)>;
@@ -34,12 +30,9 @@ fn wheels(name: &str, wheels: &[(&str, Members)]) -> Result<PathBuf, HarnessErro
 
 async fn run(site: &LineSite, version: &str, app: &str) -> Result<Lazy, HarnessError> {
     let parts = Parts::find()?;
-    let options = json!({
-        "package": parts.package()?, "indexURL": parts.pyodide(version)?,
-        "wheelfs": { "index": site.url("/wheelfs.idx"), "baseUrl": site.url("/") },
-    });
-    let app = Parts::root().join("tests/apps").join(app);
-    Node::new(&parts).run("node/lazy.mjs", &[options.to_string().as_ref(), app.as_os_str()]).await
+    let wheelfs = json!({ "index": site.url("/wheelfs.idx"), "baseUrl": site.url("/") });
+    let app = Path::new("tests/apps").join(app);
+    Node::new(&parts).lazy(version, json!({ "wheelfs": wheelfs }), &[app]).await
 }
 
 fn hex(bytes: &[u8]) -> String {
