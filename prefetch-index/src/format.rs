@@ -15,6 +15,7 @@
 use bincode::config::{Configuration, Limit, LittleEndian, Varint};
 use thiserror::Error;
 
+use crate::crc32;
 use crate::index::{Index, IndexError};
 use crate::zip;
 
@@ -96,7 +97,7 @@ pub fn encode(index: &Index) -> Result<Vec<u8>, FormatError> {
     file.extend((payload.len() as u64).to_le_bytes());
     file.extend((plain.len() as u64).to_le_bytes());
     let rest = [(u32::from(index.boot.is_some()) * BOOTS).to_le_bytes().as_slice(), &payload].concat();
-    file.extend(crc32fast::hash(&rest).to_le_bytes());
+    file.extend(crc32::hash(&rest).to_le_bytes());
     file.extend(rest);
     Ok(file)
 }
@@ -118,7 +119,7 @@ pub fn decode(file: &[u8]) -> Result<Index, FormatError> {
     if wanted != found {
         return Err(FormatError::Length { wanted, found });
     }
-    let (wanted, found) = (zip::u32_at(header, 28), crc32fast::hash(&file[32..]));
+    let (wanted, found) = (zip::u32_at(header, 28), crc32::hash(&file[32..]));
     if wanted != found {
         return Err(FormatError::Crc { wanted, found });
     }

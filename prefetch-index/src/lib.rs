@@ -37,6 +37,8 @@
 // The page's module is compiled for size, on a toolchain that is told to allow this (xtask/src/toolchain.rs).
 #![cfg_attr(target_arch = "wasm32", feature(optimize_attribute))]
 
+mod crc32;
+
 pub mod order;
 
 pub mod zip;

@@ -4,6 +4,7 @@ use super::PackError;
 use super::frame::{Codec, Form, Frame, HEADER_LEN, Header, STREAMS, Stream};
 use super::lzma::{Broken, Lzma};
 use super::pyc::{Unfit, Unpacker};
+use crate::crc32;
 
 /// Reads a pack: takes its bytes as they come and gives out members as they are complete. Does no I/O.
 ///
@@ -185,7 +186,7 @@ impl Decoder {
 
     /// Gives out the next member.
     fn checked(&mut self, bytes: Vec<u8>, crc32: u32) -> Result<Step, PackError> {
-        let (number, found) = (self.next, crc32fast::hash(&bytes));
+        let (number, found) = (self.next, crc32::hash(&bytes));
         if crc32 != found {
             return Err(PackError::Crc { member: number, wanted: crc32, found });
         }

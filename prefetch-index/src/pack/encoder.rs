@@ -11,6 +11,7 @@ use super::frame::{Codec, Form, Frame, Header, MAX_CHUNK, STREAMS, Stream};
 use super::lzma::{Lzma, WINDOW};
 use super::pyc::Packer;
 use super::{Decoder, Kind, PackError, Packed, Step};
+use crate::crc32;
 
 /// How much work compression may be. The decoder is equally fast.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +49,7 @@ pub fn encode(
             let ends = &mut ends[stream as usize];
             ends.push(ends.last().unwrap_or(&0) + take);
         }
-        frames.push((form, crc32fast::hash(member.bytes), takes));
+        frames.push((form, crc32::hash(member.bytes), takes));
     }
     if !ends[Stream::Model as usize].is_empty() {
         streams[Stream::Model as usize] = packer.finish();

@@ -2,6 +2,7 @@
 
 use super::lzma::Properties;
 use super::{PackError, VERSION};
+use crate::crc32;
 #[cfg(feature = "cli")]
 use crate::dylink::write_leb128;
 use crate::zip::{u32_at, u64_at};
@@ -111,7 +112,7 @@ impl Header {
             file.push(codec.byte());
             file.extend(len.to_le_bytes());
         }
-        file.extend(crc32fast::hash(&file[start..]).to_le_bytes());
+        file.extend(crc32::hash(&file[start..]).to_le_bytes());
     }
 
     /// `None`: more bytes are wanted. Refuses a wrong file as soon as a byte shows it.
@@ -130,7 +131,7 @@ impl Header {
             return Ok(None);
         }
         let end = HEADER_LEN - 4;
-        let (wanted, found) = (u32_at(bytes, end), crc32fast::hash(&bytes[..end]));
+        let (wanted, found) = (u32_at(bytes, end), crc32::hash(&bytes[..end]));
         if wanted != found {
             return Err(PackError::Header { wanted, found });
         }

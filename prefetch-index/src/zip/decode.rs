@@ -4,6 +4,7 @@ use miniz_oxide::inflate::core::{DecompressorOxide, decompress};
 use thiserror::Error;
 
 use super::central::Method;
+use crate::crc32;
 
 /// The longest piece handed out at once; deflate looks back half as far.
 const WINDOW: usize = 64 << 10;
@@ -87,7 +88,7 @@ pub struct MemberStream {
     window: Vec<u8>,
     decoded: u64,
     len: u64,
-    hasher: crc32fast::Hasher,
+    hasher: crc32::Hasher,
     crc32: u32,
     done: bool,
 }
@@ -111,7 +112,7 @@ impl MemberStream {
             window: vec![0; window],
             decoded: 0,
             len,
-            hasher: crc32fast::Hasher::new(),
+            hasher: crc32::Hasher::default(),
             crc32,
             done: !deflated,
         })

@@ -1,3 +1,4 @@
+use crate::crc32;
 use crate::order::by_numbers;
 use std::borrow::Cow;
 
@@ -22,7 +23,7 @@ pub(super) fn decode_name<'a>(raw: &'a [u8], flags: u16, extra: &'a [u8]) -> Res
     }
     if let Some([1, field @ ..]) = extra_field(extra, UNICODE_PATH)
         && field.len() >= 4
-        && u32_at(field, 0) == crc32fast::hash(raw)
+        && u32_at(field, 0) == crc32::hash(raw)
     {
         return utf8(&field[4..]);
     }
