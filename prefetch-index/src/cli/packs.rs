@@ -143,14 +143,15 @@ fn split_libraries(index: &Index, traces: &[(String, Trace)], contents: &mut BTr
         let archive = &index.archives[content.file.archive as usize];
         let member = &archive.members[content.file.member as usize];
         let Some(path) = archive.trace_path(member) else { continue };
+        // One that another library needs was loaded before the program read anything.
         let loading = traces.iter().map(|(_, trace)| trace).filter(|trace| {
             let is_it =
                 |event: &Event| matches!(&event.kind, EventKind::Read { path: read, .. } if *read == path);
-            trace.events.iter().any(is_it)
+            trace.called.contains_key(&path) || trace.events.iter().any(is_it)
         });
         // A trace from a browser does not say: that program may call any.
         let called: Option<Vec<&Vec<u32>>> = loading.map(|trace| trace.called.get(&path)).collect();
-        let Some(called) = called else { continue };
+        let Some(called) = called.filter(|called| !called.is_empty()) else { continue };
         let called: Vec<u32> = called.into_iter().flatten().copied().collect();
         let halves = match split(&content.bytes, &called) {
             Ok(halves) => halves,

@@ -234,13 +234,13 @@ tuple([origin.removeprefix(root) for origin in origins if origin.startswith(root
 `, { globals: pyodide.toPy({ sitePackages }) });
 const [stdlib, modules] = /** @type {string[][]} */ (loaded.toJs());
 
-// Which functions were called is known by the library's content.
+// Which functions were called is known by the library's content. A library that others need was loaded before the program
+// began, and nothing reads it.
 /** @type {Record<string, number[]>} */
 const called = {};
-for (const { read: name } of /** @type {{ read?: string }[]} */ (events)) {
-  if (!name || Object.hasOwn(called, name)) continue;
-  const path = name.startsWith("lib:") ? `/usr/lib/${name.slice(4)}` : `${sitePackages}/${name}`;
-  const numbers = /\.so(\.\d+)*$/.test(path) && FS.analyzePath(path).exists && profile.called(FS.readFile(path));
+for (const path of Object.keys(pyodide._module.LDSO.loadedLibsByName)) {
+  const name = path.replace(/^\/usr\/lib\//, "lib:").replace(`${sitePackages}/`, "");
+  const numbers = name !== path && FS.analyzePath(path).exists && profile.called(FS.readFile(path));
   if (numbers) called[name] = numbers;
 }
 
