@@ -97,6 +97,20 @@ async fn functions_that_nobody_recorded_are_at_the_end_of_the_pack() -> Result<(
     Ok(())
 }
 
+/// Nothing reads it while the program is recorded: it was loaded before that.
+#[tokio::test]
+async fn a_library_that_others_need_is_recorded_too() -> Result<(), HarnessError> {
+    let app = "tests/apps/science.py";
+    let packed = Packed::build("0.27.7", "needed", app)?;
+    let site = packed.site(Line::new(0, 0)).await?;
+    let run = packed.run(&site, &[app], 0).await?;
+    assert_eq!(run.outputs, [packed.eager("scikit-learn", app).await?]);
+    let log = site.server.log().take();
+    let again: Vec<_> = log.iter().filter(|entry| entry.path.contains("openblas")).collect();
+    assert!(again.is_empty(), "its pack has what the program calls of it: {again:?}");
+    Ok(())
+}
+
 /// What is called sooner freezes the thread, and is right.
 #[tokio::test]
 async fn a_function_that_is_still_on_its_way_is_fetched() -> Result<(), HarnessError> {
