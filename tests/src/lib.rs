@@ -20,7 +20,7 @@ pub use document::Section;
 pub use engine::Engine;
 pub use error::HarnessError;
 pub use jupyterlite::{Commands, Lite, LitePage};
-pub use node::{Lazy, Node};
+pub use node::{Eager, Lazy, Node};
 pub use parts::Parts;
 pub use recorder::Recorder;
 pub use site::{LineSite, Site, stand_in};

@@ -37,6 +37,15 @@ pub struct Lazy {
     pub warnings: Vec<String>,
 }
 
+/// What came of a program that ran on a stock Pyodide.
+#[derive(Debug, Deserialize)]
+pub struct Eager {
+    /// What it printed.
+    pub output: String,
+    /// Pyodide's own word for its version.
+    pub version: String,
+}
+
 impl Node {
     /// The Node among `parts`.
     pub fn new(parts: &Parts) -> Node {
@@ -48,27 +57,34 @@ impl Node {
     pub async fn lazy(
         &self,
         version: &str,
-        mut options: Value,
+        options: Value,
         programs: &[impl AsRef<Path>],
     ) -> Result<Lazy, HarnessError> {
+        self.with_wheelfs("node/lazy.mjs", version, options, programs).await
+    }
+
+    /// The same by another script that takes such options, and programs after them.
+    pub async fn with_wheelfs<T: DeserializeOwned>(
+        &self,
+        script: &str,
+        version: &str,
+        mut options: Value,
+        programs: &[impl AsRef<Path>],
+    ) -> Result<T, HarnessError> {
         options["package"] = json!(self.parts.package()?);
         if options["indexURL"].is_null() {
             options["indexURL"] = json!(self.parts.pyodide(version)?);
         }
         let programs = programs.iter().map(|program| Parts::root().join(program).into_os_string());
         let arguments: Vec<OsString> = std::iter::once(options.to_string().into()).chain(programs).collect();
-        self.run("node/lazy.mjs", &arguments).await
+        self.run(script, &arguments).await
     }
 
-    /// Runs a program on a stock Pyodide after loading the packages, whose names commas separate; returns what it printed.
-    pub async fn eager(&self, version: &str, packages: &str, program: &str) -> Result<String, HarnessError> {
-        #[derive(Deserialize)]
-        struct Eager {
-            output: String,
-        }
+    /// Runs a program on a stock Pyodide after loading the packages, whose names commas separate.
+    pub async fn eager(&self, version: &str, packages: &str, program: &str) -> Result<Eager, HarnessError> {
         let program = Parts::root().join(program);
         let arguments = [self.parts.pyodide(version)?.as_os_str(), packages.as_ref(), program.as_os_str()];
-        Ok(self.run::<Eager>("node/eager.mjs", &arguments).await?.output)
+        self.run("node/eager.mjs", &arguments).await
     }
 
     /// Runs `script`, a path relative to `tests/`, and returns its result: the last line it prints to stdout, as JSON.

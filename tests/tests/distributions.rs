@@ -1,21 +1,9 @@
 //! The Pyodide distributions that set-up assembles do run, in the Node that it installs.
 
-use serde::Deserialize;
-use wheelfs_tests::{HarnessError, Node, Parts};
-
-#[derive(Deserialize)]
-struct Eager {
-    output: String,
-    version: String,
-}
+use wheelfs_tests::{Eager, HarnessError, Node, Parts};
 
 async fn eager(version: &str, packages: &str, app: &str) -> Result<Eager, HarnessError> {
-    let parts = Parts::find()?;
-    let distribution = parts.pyodide(version)?.to_owned();
-    let app = Parts::root().join(app);
-    Node::new(&parts)
-        .run("node/eager.mjs", &[distribution.as_os_str(), packages.as_ref(), app.as_os_str()])
-        .await
+    Node::new(&Parts::find()?).eager(version, packages, app).await
 }
 
 #[tokio::test]

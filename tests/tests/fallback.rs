@@ -163,11 +163,8 @@ impl Wheels {
             "mount" => json!({}),
             _ => json!({ "index": site.url("/wheelfs.idx"), "baseUrl": site.url("/") }),
         };
-        let options = json!({
-            "package": self.parts.package()?, "indexURL": self.parts.pyodide("0.27.7")?,
-            "wheelfs": wheelfs, "cases": self.cases(site, cases), "how": how,
-        });
-        Node::new(&self.parts).run("node/fallback.mjs", &[options.to_string()]).await
+        let options = json!({ "wheelfs": wheelfs, "cases": self.cases(site, cases), "how": how });
+        Node::new(&self.parts).with_wheelfs("node/fallback.mjs", "0.27.7", options, &[""; 0]).await
     }
 
     fn check(

@@ -26,7 +26,7 @@ impl Setting {
     }
 
     async fn eager(&self, packages: &str, app: &str) -> Result<String, HarnessError> {
-        self.node.eager(self.version, packages, app).await
+        Ok(self.node.eager(self.version, packages, app).await?.output)
     }
 
     /// `options`: those of `loadPyodide`, and `packages` for `loadPackage` after it.

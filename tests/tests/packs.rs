@@ -55,7 +55,7 @@ impl Packs {
     }
 
     async fn eager(&self, packages: &str, app: &str) -> Result<String, HarnessError> {
-        self.node.eager(self.version, packages, app).await
+        Ok(self.node.eager(self.version, packages, app).await?.output)
     }
 
     async fn lazy(&self, site: &LineSite, entry: Option<&str>, app: &str) -> Result<Lazy, HarnessError> {
@@ -71,11 +71,7 @@ impl Packs {
     ) -> Result<R, HarnessError> {
         wheelfs["index"] = site.url("/packs/wheelfs.idx").into();
         wheelfs["baseUrl"] = site.url("/pyodide/").into();
-        let options = json!({
-            "package": self.parts.package()?, "indexURL": self.parts.pyodide(self.version)?, "wheelfs": wheelfs,
-        });
-        let app = Parts::root().join(app);
-        self.node.run(script, &[options.to_string().as_ref(), app.as_os_str()]).await
+        self.node.with_wheelfs(script, self.version, json!({ "wheelfs": wheelfs }), &[app]).await
     }
 
     fn index(&self) -> Result<Index, HarnessError> {

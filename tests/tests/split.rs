@@ -49,17 +49,12 @@ impl Packed {
     /// Runs the programs one after another; from the second on, when there are `members` or a warning came.
     async fn run(&self, site: &LineSite, apps: &[&str], members: usize) -> Result<Run, HarnessError> {
         let wheelfs = json!({ "index": site.url("/packs/wheelfs.idx"), "baseUrl": site.url("/pyodide/") });
-        let options = json!({
-            "package": self.parts.package()?, "indexURL": self.parts.pyodide(self.version)?, "wheelfs": wheelfs,
-            "members": members,
-        });
-        let mut arguments = vec![options.to_string()];
-        arguments.extend(apps.iter().map(|app| Parts::root().join(app).display().to_string()));
-        Node::new(&self.parts).run("node/beyond.mjs", &arguments).await
+        let options = json!({ "wheelfs": wheelfs, "members": members });
+        Node::new(&self.parts).with_wheelfs("node/beyond.mjs", self.version, options, apps).await
     }
 
     async fn eager(&self, packages: &str, app: &str) -> Result<String, HarnessError> {
-        Node::new(&self.parts).eager(self.version, packages, app).await
+        Ok(Node::new(&self.parts).eager(self.version, packages, app).await?.output)
     }
 }
 

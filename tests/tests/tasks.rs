@@ -156,11 +156,11 @@ async fn javascript_beside(version: &str) -> Result<(), HarnessError> {
     let site = Site::of(&[("/", &folder)]).start(Line::new(0, 0)).await?;
     site.server.inject("/slow-1.0-py3-none-any.whl", Fault::Delay(Duration::from_millis(500)), 1);
     let options = json!({
-        "package": parts.package()?, "indexURL": parts.pyodide(version)?,
         "wheelfs": { "index": site.url("/wheelfs.idx"), "baseUrl": site.url("/") },
         "zip": site.url("/archive.zip"), "wheel": site.url("/plain-1.0-py3-none-any.whl"),
     });
-    let seen: Value = Node::new(&parts).run("node/interplay.mjs", &[options.to_string()]).await?;
+    let seen: Value =
+        Node::new(&parts).with_wheelfs("node/interplay.mjs", version, options, &[""; 0]).await?;
     let expected = json!({
         "interrupted": "KeyboardInterrupt", "afterInterrupt": 1000, "readFile": 1000,
         "writeFile": [1, "overwritten"], "unpacked": ["unpacked", 8], "micropip": ["plain", "1.0", true],
