@@ -2,10 +2,11 @@
  * Runs Python through wheelfs.
  *
  * node lazy.mjs OPTIONS FILE… — OPTIONS: JSON of { package: folder of the npm package, indexURL, wheelfs, packages, mount:
- * URLs of wheels to mount, prefetch: wait for all of the index first, blocking: run it where no read can suspend }; FILE:
- * a Python program, several of which run at once. Prints { output, version, stats, trace, error, warnings } as its last
- * line; `error` is what a program sees when `loadPyodide`, `loadPackage`, `prefetch` or the run rejects: { name, code,
- * message, url, member }; `warnings` is what the console was told.
+ * URLs of wheels to mount, prefetch: wait for all of the index first, blocking: run it where no read can suspend, throws:
+ * what the option `progress` throws each time }; FILE: a Python program, several of which run at once. Prints { output,
+ * version, stats, trace, progress, error, warnings } as its last line; `progress` has what the option of that name was told,
+ * [bytes, expectedBytes] each; `error` is what a program sees when `loadPyodide`, `loadPackage`, `prefetch` or the run
+ * rejects: { name, code, message, url, member }; `warnings` is what the console was told.
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -13,16 +14,24 @@ import { pathToFileURL } from "node:url";
 import { listen } from "../page/console.mjs";
 
 const [text, ...files] = process.argv.slice(2);
-const { package: folder, packages = [], mount = [], prefetch, blocking, ...options } = JSON.parse(text);
+const { package: folder, packages = [], mount = [], prefetch, blocking, throws, wheelfs, ...options } = JSON.parse(text);
 const warnings = listen();
 const { loadPyodide } = await import(pathToFileURL(join(folder, "index.js")).href);
 
 /** @type {string[]} */
 const lines = [];
+/** @type {[number, number][]} */
+const progress = [];
+const told = {
+  progress(/** @type {any} */ { bytes, expectedBytes }) {
+    progress.push([bytes, expectedBytes]);
+    if (throws) throw new Error(throws);
+  },
+};
 /** @type {any} */
 const result = {};
 try {
-  const pyodide = await loadPyodide({ ...options, stdout: (/** @type {string} */ line) => lines.push(line) });
+  const pyodide = await loadPyodide({ ...options, wheelfs: { ...told, ...wheelfs }, stdout: (/** @type {string} */ line) => lines.push(line) });
   result.version = pyodide.version;
   if (packages.length) await pyodide.loadPackage(packages);
   for (const url of mount) await pyodide.wheelfs.mount(url);
@@ -40,4 +49,4 @@ try {
   result.error = { name, code, message, url, member };
 }
 // Not before all is written: a pipe takes less at once than a trace has.
-process.stdout.write(`${JSON.stringify({ output: lines.join("\n"), ...result, warnings })}\n`, () => process.exit(0));
+process.stdout.write(`${JSON.stringify({ output: lines.join("\n"), ...result, progress, warnings })}\n`, () => process.exit(0));

@@ -9,7 +9,7 @@
  * Or `fallback=JSON` of { index, base, how, cases }: what `fallback.mjs` says of these.
  *
  * @typedef {{ output: string, stats: Record<string, number>, suspends: boolean, isolated: boolean,
- *             loaded: Record<string, string>, warnings: string[] }} Run
+ *             loaded: Record<string, string>, progress: [number, number][], warnings: string[] }} Run
  */
 
 import { listen } from "./console.mjs";
@@ -44,10 +44,12 @@ export async function run(/** @type {URLSearchParams} */ query) {
   const base = query.get("base");
   const index = query.get("index");
   const entry = query.get("entry") ?? undefined;
+  /** @type {[number, number][]} */ const told = [];
+  const progress = (/** @type {any} */ { bytes, expectedBytes }) => void told.push([bytes, expectedBytes]);
   const pyodide = await loadPyodide({
     indexURL, stdout,
     ...(base && { packageBaseUrl: base }),
-    ...(index && { wheelfs: { index, entry } }),
+    ...(index && { wheelfs: { index, entry, progress } }),
   });
   const packages = (query.get("packages") ?? "").split(",").filter(Boolean);
   const quiet = { messageCallback: () => {} };
@@ -65,6 +67,7 @@ export async function run(/** @type {URLSearchParams} */ query) {
     suspends: pyodide.wheelfs.suspends,
     isolated: Boolean(globalThis.crossOriginIsolated),
     loaded: { ...pyodide.loadedPackages },
+    progress: told,
     warnings,
   };
 }

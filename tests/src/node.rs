@@ -33,8 +33,24 @@ pub struct Lazy {
     /// `pyodide.wheelfs.trace()` after them; only in Node.
     #[serde(default)]
     pub trace: String,
+    /// What the option `progress` was told, `bytes` and `expectedBytes` each, of an index.
+    #[serde(default)]
+    pub progress: Vec<(f64, f64)>,
     /// What the console was told.
     pub warnings: Vec<String>,
+}
+
+impl Lazy {
+    /// What the option `progress` was told first and last. Panics unless it was told of ever more bytes, and never of more
+    /// than it had been told to expect.
+    pub fn progress(&self) -> ((f64, f64), (f64, f64)) {
+        assert!(self.progress.is_sorted_by_key(|(bytes, _)| *bytes), "{:?}", self.progress);
+        assert!(self.progress.iter().all(|(bytes, expected)| bytes <= expected), "{:?}", self.progress);
+        match self.progress[..] {
+            [first, .., last] => (first, last),
+            _ => panic!("nobody was told of any progress"),
+        }
+    }
 }
 
 /// What came of a program that ran on a stock Pyodide.

@@ -88,6 +88,17 @@ async fn an_index_that_cannot_be_used() -> Result<(), HarnessError> {
     let entry = json!({ "wheelfs": { "index": site.url("/wheelfs.idx"), "entry": "small" } });
     assert_refused(tiny.run(entry).await?, "index", "/wheelfs.idx", &["\"small\"", "may be one of: tiny"]);
 
+    let line = json!({ "wheelfs": { "index": site.url("/wheelfs.idx"), "line": { "rtt": "200 ms" } } });
+    assert_refused(tiny.run(line).await?, "option", "", &["\"rtt\"", "a number"]);
+    let progress = json!({ "wheelfs": { "index": site.url("/wheelfs.idx"), "progress": true } });
+    assert_refused(tiny.run(progress).await?, "option", "", &["\"progress\"", "a function"]);
+
+    // What it throws is said, and no transfer ends for it.
+    let throwing = json!({ "wheelfs": { "index": site.url("/wheelfs.idx") }, "throws": "no bar here" });
+    let run = tiny.run(throwing).await?;
+    assert_eq!((run.error.as_ref(), run.output.as_str()), (None, "1.16.0"));
+    assert!(run.warnings.iter().any(|told| told.contains("no bar here")), "{:?}", run.warnings);
+
     // Magic, then the format's version.
     tiny.edit("wheelfs.idx", |bytes| bytes[8] += 1)?;
     let run = tiny.run(index(site.url("/wheelfs.idx"))).await?;

@@ -206,6 +206,8 @@ async fn a_standard_library_that_breaks_off_is_asked_for_again() -> Result<(), H
         let run: Lazy =
             browser.result(&site.url("/tests/lazy.html?app=tiny&index=/packs/wheelfs.idx")).await?;
         assert_eq!((run.output.as_str(), run.stats["blockingRequests"]), ("1.16.0", 0.0), "{what}");
+        let ((_, at_first), (bytes, expected)) = run.progress();
+        assert!(at_first >= len as f64 && bytes > 0.0 && expected > 0.0, "{what}: {:?}", run.progress);
         let log = site.server.log().take();
         assert_eq!(log.iter().filter(|entry| entry.path == name).count(), asked, "{what}");
         let own = log.iter().filter(|entry| entry.path.ends_with("python_stdlib.zip")).count();

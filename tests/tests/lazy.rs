@@ -101,6 +101,9 @@ async fn pandas_with_an_index() -> Result<(), HarnessError> {
     assert!(requests <= 12, "{requests} requests");
     assert!(lazy.stats["bytes"] <= 8_200_000.0, "{} bytes", lazy.stats["bytes"]);
     assert_eq!(lazy.stats["blockingRequests"], 0.0);
+    // Nothing was read that had not been expected from the first byte on.
+    let ((_, at_first), (bytes, expected)) = lazy.progress();
+    assert_eq!([at_first, bytes, expected], [lazy.stats["bytes"]; 3]);
 
     // What the page itself recorded is as good a trace as the recorder's.
     let folder = Parts::root().join("target/test-index/from-page");

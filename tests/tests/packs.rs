@@ -110,11 +110,15 @@ async fn pandas_comes_as_one_pack_and_a_traceback_fetches_its_sources() -> Resul
     let site = packs.site().await?;
     let eager = packs.eager("pandas", app).await?;
     let lazy = packs.lazy(&site, None, app).await?;
+    let ((_, at_first), (_, expected)) = lazy.progress();
     assert_eq!((lazy.error, lazy.output), (None, eager));
     assert_eq!(lazy.stats["blockingRequests"], 0.0);
     let (wheels, packed) = requests(&site);
     assert_eq!((wheels.len(), packed.len()), (0, 1), "{wheels:?}");
     assert!(bytes(&packed) <= 4_900_000, "{} bytes", bytes(&packed));
+    // The standard library's pack, which comes first, has all its bytes; so has the other, which has not begun.
+    let boot = len(&packs.folder.join("python_stdlib.pack"))?;
+    assert_eq!([at_first, expected], [(bytes(&packed) + boot) as f64; 2]);
 
     // The standard library's modules lie in a folder, Pyodide's own in an archive.
     let eager = packs.eager("pandas", "tests/apps/traceback.py").await?;

@@ -2,7 +2,7 @@
 export class WheelfsError extends Error {
   /**
    * @param {string} message What was wanted, what was found, and what to do.
-   * @param {string} code "unreachable", "status", "range", "changed", "archive", "content", "index" or "pyodide".
+   * @param {string} code "unreachable", "status", "range", "changed", "archive", "content", "index", "option" or "pyodide".
    * @param {string} url The file concerned.
    * @param {string} [member] The member of it that was wanted.
    */

@@ -22,11 +22,13 @@ export { WheelfsError };
  *   `loadPackage` mounts the lock file's wheels from their central directories.
  * @property {string} [baseUrl] What the index's archive URLs are relative to. Default: `packageBaseUrl`, else `indexURL`.
  * @property {string} [entry] The recorded program whose reads are fetched ahead; `""` is none. Default: the index's only one.
- * @property {{rtt: number, down: number}} [line] Round trip in milliseconds and rate in Mbit/s that requests are planned
+ * @property {{rtt?: number, down?: number}} [line] Round trip in milliseconds and rate in Mbit/s that requests are planned
  *   for. Default: 200 and 20.
  * @property {number} [cacheBytes] Budget for decoded members that may be read again. Default: 64 MiB.
  * @property {number} [maxPrefetches] Prefetch requests under way at once. Default: 16, since
  *   the thread that would send the next ones is busy booting.
+ * @property {(stats: import("./wheelfs.js").Stats) => void} [progress] Called when bytes have arrived, from before Python
+ *   boots: `bytes` of `expectedBytes` are here.
  * @property {boolean} [rest] Bring every other member too, once nothing has arrived for a second: in small requests that
  *   stop while Python waits for anything. They stay in memory, compressed, until they are read. Default: false.
  */
@@ -184,8 +186,7 @@ async function openFilesystem(
   try {
     await loadModule(node?.get);
     unpacker?.adopt(/** @type {WebAssembly.Module} */ (Filesystem.compiledModule()));
-    const { rtt = 200, down = 20 } = config.line ?? {};
-    const filesystem = new Filesystem(node?.host, unpacker, config.cacheBytes ?? 64 * 2 ** 20, config.maxPrefetches ?? 16, rtt, down);
+    const filesystem = new Filesystem(node?.host, unpacker, config);
     let builtFor = "", booted;
     if (index && indexUrl) {
       builtFor = filesystem.loadIndex(await index, indexUrl, base, runtime, config.entry);

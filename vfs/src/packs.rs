@@ -12,7 +12,7 @@ use crate::tree::{FileId, MemberId, PackedId};
 /// How far a pack is.
 enum Progress<W> {
     Idle,
-    Coming { arrived: Vec<bool>, waiters: Vec<(u32, W)> },
+    Coming { arrived: Vec<bool>, waiters: Vec<(u32, W)>, to_come: u64 },
     Complete,
     Failed,
 }
@@ -100,11 +100,31 @@ impl<W> Packs<W> {
         }
     }
 
-    /// Marks a pack of `files` files as opened. False: it was before.
-    pub fn open(&mut self, pack: u32, files: usize) -> bool {
+    /// Marks a pack of `files` files and `bytes` bytes as opened. False: it was before.
+    pub fn open(&mut self, pack: u32, files: usize, bytes: u64) -> bool {
         let Some(progress @ Progress::Idle) = self.packs.get_mut(pack as usize) else { return false };
-        *progress = Progress::Coming { arrived: vec![false; files], waiters: Vec::new() };
+        *progress = Progress::Coming { arrived: vec![false; files], waiters: Vec::new(), to_come: bytes };
         true
+    }
+
+    /// So many bytes of a pack have come.
+    pub fn received(&mut self, pack: u32, bytes: u64) {
+        if let Some(Progress::Coming { to_come, .. }) = self.packs.get_mut(pack as usize) {
+            *to_come = to_come.saturating_sub(bytes);
+        }
+    }
+
+    /// Bytes of a pack that are under way.
+    pub fn to_come_of(&self, pack: u32) -> u64 {
+        match self.packs.get(pack as usize) {
+            Some(Progress::Coming { to_come, .. }) => *to_come,
+            _ => 0,
+        }
+    }
+
+    /// Bytes of all packs that are under way.
+    pub fn to_come(&self) -> u64 {
+        (0..self.packs.len() as u32).map(|pack| self.to_come_of(pack)).sum()
     }
 
     /// `waiter` is to be woken when `file`, which is on its way, has come. Gives it back when the file is not.
@@ -125,7 +145,7 @@ impl<W> Packs<W> {
 
     /// A file has come: who is to be woken.
     pub fn arrived(&mut self, file: PackedId) -> Vec<W> {
-        let Some(Progress::Coming { arrived, waiters }) = self.packs.get_mut(file.pack as usize) else {
+        let Some(Progress::Coming { arrived, waiters, .. }) = self.packs.get_mut(file.pack as usize) else {
             return Vec::new();
         };
         if let Some(arrived) = arrived.get_mut(file.file as usize) {
@@ -179,7 +199,7 @@ mod tests {
     fn files_come_one_by_one() {
         let mut packs = packs();
         assert_eq!(packs.whereabouts(file(0, 0)), Whereabouts::Unopened);
-        assert!(packs.open(0, 2) && !packs.open(0, 2), "opened once");
+        assert!(packs.open(0, 2, 10) && !packs.open(0, 2, 10), "opened once");
         assert_eq!(packs.wait(file(0, 1), 'a'), None);
         assert_eq!(packs.wait(file(0, 0), 'b'), None);
         assert!(packs.are_awaited());
@@ -194,19 +214,34 @@ mod tests {
     #[test]
     fn who_waits_for_a_pack_that_fails_is_woken() {
         let mut packs = packs();
-        packs.open(0, 2);
+        packs.open(0, 2, 10);
         packs.wait(file(0, 1), 'a');
         assert_eq!(packs.end(0, true), ['a']);
         assert_eq!(packs.whereabouts(file(0, 1)), Whereabouts::Lost);
         assert_eq!(packs.whereabouts(file(7, 0)), Whereabouts::Lost);
-        assert!(!packs.open(0, 2), "not again");
+        assert!(!packs.open(0, 2, 10), "not again");
+    }
+
+    #[test]
+    fn what_is_to_come_is_known() {
+        let mut packs = packs();
+        assert_eq!(packs.to_come(), 0);
+        packs.open(0, 2, 10);
+        packs.open(1, 3, 20);
+        packs.received(0, 4);
+        assert_eq!((packs.to_come_of(0), packs.to_come()), (6, 26));
+        packs.received(0, 7);
+        assert_eq!(packs.to_come(), 20, "what is fetched anew counts once");
+        packs.end(1, true);
+        packs.received(1, 5);
+        assert_eq!(packs.to_come(), 0);
     }
 
     #[test]
     fn bytecode_stands_in_for_its_source_while_its_pack_lives() {
         let mut packs = packs();
         assert!(!packs.serves(member(1)));
-        packs.open(0, 2);
+        packs.open(0, 2, 10);
         assert!(packs.serves(member(0)) && packs.serves(member(1)) && !packs.serves(member(2)));
         packs.end(0, true);
         assert!(!packs.serves(member(1)));
@@ -215,7 +250,7 @@ mod tests {
     #[test]
     fn a_library_in_two_modules_is_served_and_is_no_file() {
         let mut packs = packs();
-        packs.open(1, 3);
+        packs.open(1, 3, 20);
         assert!(packs.serves(member(2)));
         assert_eq!(packs.place(FileId::Member(member(2))), None);
         assert_eq!(packs.place(FileId::Primary(member(2))), Some((file(1, 1), Whereabouts::Coming)));
@@ -231,9 +266,9 @@ mod tests {
         let place = |packs: &Packs<char>, number| packs.place(FileId::Member(member(number)));
         assert_eq!(place(&packs, 1), None, "only its bytecode is packed");
         assert!(matches!(place(&packs, 0), Some((_, Whereabouts::Unopened))));
-        packs.open(1, 3);
+        packs.open(1, 3, 20);
         assert_eq!(place(&packs, 0), Some((file(1, 0), Whereabouts::Coming)));
-        packs.open(0, 2);
+        packs.open(0, 2, 10);
         packs.arrived(file(0, 0));
         assert_eq!(place(&packs, 0), Some((file(0, 0), Whereabouts::Arrived)));
         packs.end(0, true);

@@ -136,6 +136,12 @@ impl Scheduler {
         self.requests.values().map(|request| request.data.len() as u64).sum()
     }
 
+    /// Bytes of all requests that have not arrived, sent or queued.
+    pub fn to_come(&self) -> u64 {
+        let unfinished = self.requests.values().filter(|request| request.state != State::Complete);
+        unfinished.map(|request| request.span.end - request.arrived_to()).sum()
+    }
+
     /// Where `span` of `archive` is.
     pub fn find(&self, archive: u32, span: &Range<u64>) -> Found<'_> {
         let Some((id, request)) = self.covering(archive, span) else { return Found::Nowhere };

@@ -46,12 +46,15 @@ fn bytes_are_usable_while_the_rest_arrives_and_dropped_once_read() {
     prefetch(&mut scheduler, &[10..12, 14..18]);
     let id = scheduler.next_to_send().unwrap().id;
     assert_eq!(scheduler.find(0, &(10..12)), Found::Coming(id));
+    assert_eq!(scheduler.to_come(), 8, "all of the request, the gap as well");
     assert_eq!(scheduler.supply(id, b"abc"), Ok(13));
+    assert_eq!(scheduler.to_come(), 5);
     assert_eq!(scheduler.find(0, &(10..12)), Found::Bytes(b"ab"));
     assert_eq!(scheduler.find(0, &(14..18)), Found::Coming(id));
     assert_eq!(scheduler.find(0, &(14..19)), Found::Nowhere);
     scheduler.supply(id, b"defgh").unwrap();
     scheduler.finish(id).unwrap();
+    assert_eq!(scheduler.to_come(), 0);
     assert_eq!(scheduler.find(0, &(14..18)), Found::Bytes(b"efgh"));
     scheduler.release(0, &(10..12));
     assert_eq!(scheduler.held(), 8);

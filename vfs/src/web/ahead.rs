@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use futures::channel::oneshot;
-use prefetch_index::index::{Content, Group, Member};
+use prefetch_index::index::{Content, Group, Member, Pack};
 use prefetch_index::order::by_numbers;
 use prefetch_index::plan::{Budget, Want, plan};
 
@@ -85,7 +85,7 @@ impl State {
         });
         let (ids, wants): (Vec<MemberId>, Vec<Want>) = missing.unzip();
         let lens: Vec<u64> = self.index.archives.iter().map(|archive| archive.len).collect();
-        let planned = plan(&wants, &lens, &self.line, &Budget::default());
+        let planned = plan(&wants, &lens, &self.settings.line, &Budget::default());
         self.scheduler.prefetch(&planned, &wants);
         let can_be_prepared = |id: &MemberId| {
             let member = self.member(*id).filter(|member| member.len > 0);
@@ -184,11 +184,29 @@ impl State {
     /// Opens the packs of the groups and of their parents.
     fn open_packs(&mut self, groups: &[u32]) {
         for pack in self.packs_of(groups) {
-            let files = self.index.packs.get(pack as usize).map_or(0, |pack| pack.files.len());
-            if self.packs.open(pack, files) {
+            let (files, len) =
+                self.index.packs.get(pack as usize).map_or((0, 0), |pack| (pack.files.len(), pack.len));
+            if self.packs.open(pack, files, len) {
                 self.packs_to_open.push(pack);
             }
         }
+    }
+
+    /// Bytes that are to come: of what is under way or queued, and of what the entry point reads until that is queued.
+    pub(crate) fn to_come(&self) -> u64 {
+        let packs: Vec<&Pack> = self
+            .packs_of(&self.entry)
+            .iter()
+            .filter_map(|pack| self.index.packs.get(*pack as usize))
+            .collect();
+        let entry: u64 = if packs.is_empty() {
+            let reads = self.index.access_order(&self.entry).into_iter();
+            let ids = reads.map(|read| MemberId { archive: read.archive, member: read.member });
+            ids.filter_map(|id| self.member(id)).map(|member| member.span().end - member.span().start).sum()
+        } else {
+            packs.iter().map(|pack| pack.len).sum()
+        };
+        entry + self.packs.to_come() + self.scheduler.to_come()
     }
 
     /// Packs of the groups and of their parents, in the order of what they hold first.

@@ -5,10 +5,9 @@ use std::rc::Rc;
 
 use futures::channel::oneshot;
 use gloo_timers::future::TimeoutFuture;
-use js_sys::{Array, Object, Promise, Reflect, Uint8Array};
+use js_sys::{Array, Promise, Uint8Array};
 use prefetch_index::format;
 use prefetch_index::index::{ArchiveInfo, Index, Install};
-use prefetch_index::plan::Line;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::{future_to_promise, spawn_local};
 
@@ -17,7 +16,9 @@ use super::error::Failure;
 use super::host::{Host, Unpacker, WheelfsError};
 use super::loader::{self, obtain_blocking};
 use super::mount;
+use super::settings::{Settings, SettingsObject};
 use super::state::{Shared, State};
+use super::stats::StatsObject;
 use crate::tree::{FileId, Ino, MemberId, Node};
 
 mod libraries;
@@ -35,32 +36,6 @@ export interface ArchiveDescription {
   install_dir: string;
   imports: string[];
   depends: string[];
-}
-
-/** Counters since the page was loaded. */
-export interface Stats {
-  /** Requests sent for wheels, indexes excepted. */
-  requests: number;
-  /** Bytes of wheels received. */
-  bytes: number;
-  /** Requests sent again after a failure. */
-  retries: number;
-  /** Requests that froze the thread because nothing could suspend. */
-  blockingRequests: number;
-  /** Times Python had to wait for bytes. */
-  waits: number;
-  /** Members decoded. */
-  members: number;
-  /** Bytes they decoded to. */
-  decodedBytes: number;
-  /** Sources compiled, and libraries linked, while Python waited for others. */
-  prepared: number;
-  /** Decoded bytes held for another read. */
-  cachedBytes: number;
-  /** Bytes received and not decoded yet. */
-  waitingBytes: number;
-  /** Bytes of the memory of wheelfs's own WebAssembly module. */
-  moduleBytes: number;
 }
 "#;
 
@@ -81,10 +56,6 @@ extern "C" {
     fn imports(this: &ArchiveDescription) -> Vec<String>;
     #[wasm_bindgen(method, getter)]
     fn depends(this: &ArchiveDescription) -> Vec<String>;
-
-    /// See the TypeScript interface above.
-    #[wasm_bindgen(typescript_type = "Stats")]
-    pub type StatsObject;
 }
 
 /// For how long nothing may have arrived before what nobody is known to want is asked for, milliseconds.
@@ -100,20 +71,15 @@ pub struct Filesystem {
 
 #[wasm_bindgen]
 impl Filesystem {
-    /// `host`: Node's file access, absent in browsers. `unpacker`: another thread, where there is one. `cache_bytes`: budget for decoded members. `max_prefetches`:
-    /// prefetch requests under way at once. `rtt_ms`, `mbps`: the line that requests are planned for.
+    /// `host`: Node's file access, absent in browsers. `unpacker`: another thread, where there is one.
     #[wasm_bindgen(constructor)]
     pub fn new(
         host: Option<Host>,
         unpacker: Option<Unpacker>,
-        cache_bytes: f64,
-        max_prefetches: u32,
-        rtt_ms: f64,
-        mbps: f64,
-    ) -> Self {
-        let line = Line { rtt_ms, bytes_per_ms: mbps * 125.0 };
-        let state = State::new(host, unpacker, cache_bytes as u64, max_prefetches as usize, line);
-        Self { shared: Rc::new(RefCell::new(state)) }
+        settings: &SettingsObject,
+    ) -> Result<Self, WheelfsError> {
+        let state = State::new(host, unpacker, Settings::read(settings)?);
+        Ok(Self { shared: Rc::new(RefCell::new(state)) })
     }
 
     /// A file that this module carries: of `bridge/` a module, `"bridge.wasm"`, of `py/` a source, `"import_lock.py"`.
@@ -386,22 +352,7 @@ impl Filesystem {
 
     /// Counters.
     pub fn stats(&self) -> StatsObject {
-        let state = self.shared.borrow();
-        let stats = &state.stats;
-        object(&[
-            ("requests", stats.requests.into()),
-            ("bytes", (stats.bytes as f64).into()),
-            ("retries", stats.retries.into()),
-            ("blockingRequests", stats.blocking_requests.into()),
-            ("waits", stats.waits.into()),
-            ("members", stats.members.into()),
-            ("decodedBytes", (stats.decoded_bytes as f64).into()),
-            ("prepared", stats.prepared.into()),
-            ("cachedBytes", (state.cached_bytes() as f64).into()),
-            ("waitingBytes", (state.scheduler.held() as f64).into()),
-            ("moduleBytes", module_bytes().into()),
-        ])
-        .unchecked_into()
+        self.shared.borrow().stats_object()
     }
 
     fn bring(&self, groups: Result<Vec<u32>, JsValue>) -> Promise {
@@ -464,13 +415,6 @@ fn absolute(url: &str, base: &str) -> String {
     web_sys::Url::new_with_base(url, base).map_or_else(|_| url.to_owned(), |url| url.href())
 }
 
-/// Bytes of this module's own memory, which never shrinks.
-fn module_bytes() -> u32 {
-    let memory: js_sys::WebAssembly::Memory = wasm_bindgen::memory().unchecked_into();
-    let buffer: js_sys::ArrayBuffer = memory.buffer().unchecked_into();
-    buffer.byte_length()
-}
-
 /// Two values each: inode of the root, path below it.
 fn rows(paths: Vec<(Ino, String)>) -> Array {
     let out = Array::new();
@@ -479,17 +423,4 @@ fn rows(paths: Vec<(Ino, String)>) -> Array {
         out.push(&path.into());
     }
     out
-}
-
-fn object(fields: &[(&str, JsValue)]) -> JsValue {
-    let object = Object::new();
-    for (key, value) in fields {
-        set(&object, key, value);
-    }
-    object.into()
-}
-
-fn set(object: &Object, key: &str, value: &JsValue) {
-    // Setting a property of an extensible object cannot fail.
-    let _ = Reflect::set(object, &key.into(), value);
 }

@@ -13,6 +13,7 @@ use super::error::{Cause, Failure};
 use super::host::Host;
 use super::pack;
 use super::state::{Decoded, Shared};
+use super::stats::report;
 use super::transport::{self, Incoming, Manner};
 use crate::packs::Whereabouts;
 use crate::response::{Body, Received};
@@ -383,6 +384,8 @@ fn supply(shared: &Shared, id: RequestId, bytes: &[u8]) -> Result<(), SupplyErro
     state.stats.bytes += bytes.len() as u64;
     let arrived = state.scheduler.supply(id, bytes)?;
     state.wake(id, arrived);
+    drop(state);
+    report(shared);
     Ok(())
 }
 

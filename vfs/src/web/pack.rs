@@ -10,6 +10,7 @@ use super::error::{Cause, Failure};
 use super::host::Host;
 use super::loader;
 use super::state::Shared;
+use super::stats::report;
 use super::transport::{self, Incoming, Manner};
 use crate::tree::PackedId;
 
@@ -42,6 +43,7 @@ pub(crate) async fn open(shared: Shared, pack: u32) {
     state.pack_ended(pack, outcome.as_ref().err());
     drop(state);
     loader::pump(&shared);
+    report(&shared);
 }
 
 async fn bring(shared: &Shared, number: u32) -> Result<(), Failure> {
@@ -63,7 +65,10 @@ async fn bring(shared: &Shared, number: u32) -> Result<(), Failure> {
         Closure::<dyn FnMut(u32, Uint8Array, f64)>::new(move |file, bytes, received: f64| {
             let mut state = shared.borrow_mut();
             state.stats.bytes += received as u64;
+            state.packs.received(number, received as u64);
             state.unpacked(PackedId { pack: number, file }, bytes);
+            drop(state);
+            report(&shared);
         })
     };
     let emit: &Function = emit.as_ref().unchecked_ref();

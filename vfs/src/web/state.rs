@@ -7,12 +7,13 @@ use std::rc::Rc;
 use futures::channel::oneshot;
 use js_sys::{Date, Uint8Array};
 use prefetch_index::index::{Archive, Index, Member, PackedFile, bytecode_path};
-use prefetch_index::plan::Line;
 use prefetch_index::zip::MemberStream;
 use wasm_bindgen::prelude::*;
 
 use super::error::{Cause, Failure};
 use super::host::{Host, Unpacker};
+use super::settings::Settings;
+use super::stats::Stats;
 use crate::blocks::Blocks;
 use crate::cache::{Cache, Sized64};
 use crate::packs::{Packs, Whereabouts, file_id};
@@ -41,19 +42,6 @@ pub(crate) enum Kept {
     File(FileId),
     /// A block of a large stored member, by its number.
     Block(MemberId, u64),
-}
-
-/// Counters for `pyodide.wheelfs.stats()`.
-#[derive(Default)]
-pub(crate) struct Stats {
-    pub(crate) requests: u32,
-    pub(crate) bytes: u64,
-    pub(crate) retries: u32,
-    pub(crate) blocking_requests: u32,
-    pub(crate) waits: u32,
-    pub(crate) members: u32,
-    pub(crate) decoded_bytes: u64,
-    pub(crate) prepared: u32,
 }
 
 /// What somebody who waits is told: the bytes are here, or why not.
@@ -94,7 +82,7 @@ pub(crate) struct State {
     pub(crate) located: Vec<MemberId>,
     /// Blocks of large members under way.
     pub(crate) blocks: Blocks<oneshot::Sender<Outcome>>,
-    pub(super) line: Line,
+    pub(super) settings: Settings,
     pub(super) waiters: Vec<Waiter>,
     /// Groups of the entry point, until they are started.
     pub(crate) entry: Vec<u32>,
@@ -109,20 +97,14 @@ pub(crate) struct State {
 }
 
 impl State {
-    pub(crate) fn new(
-        host: Option<Host>,
-        unpacker: Option<Unpacker>,
-        cache_bytes: u64,
-        max_prefetches: usize,
-        line: Line,
-    ) -> Self {
+    pub(crate) fn new(host: Option<Host>, unpacker: Option<Unpacker>, settings: Settings) -> Self {
         Self {
             host,
             unpacker,
             index: Index::default(),
             urls: Vec::new(),
             tree: Tree::default(),
-            scheduler: Scheduler::new(max_prefetches),
+            scheduler: Scheduler::new(settings.max_prefetches),
             stats: Stats::default(),
             trace: Trace::default(),
             began: Date::now(),
@@ -132,10 +114,10 @@ impl State {
             unpacked: HashMap::new(),
             failures: Vec::new(),
             without_ranges: Vec::new(),
-            cache: Cache::new(cache_bytes),
+            cache: Cache::new(settings.cache_bytes),
             located: Vec::new(),
             blocks: Blocks::default(),
-            line,
+            settings,
             waiters: Vec::new(),
             entry: Vec::new(),
             started: Vec::new(),
@@ -275,6 +257,10 @@ impl State {
 
     /// A pack has come whole, or failed. Then what it was to bring is asked for from the wheels.
     pub(crate) fn pack_ended(&mut self, pack: u32, failure: Option<&Failure>) {
+        if failure.is_none() {
+            // What follows the last file of it.
+            self.stats.bytes += self.packs.to_come_of(pack);
+        }
         for wake in self.packs.end(pack, failure.is_some()) {
             let _ = wake.send(failure.map_or(Ok(()), |failure| Err(failure.clone())));
         }

@@ -2,9 +2,10 @@ use js_sys::{Array, JSON, Object};
 use prefetch_index::index::{Install, Member};
 use wasm_bindgen::prelude::*;
 
-use super::{Filesystem, object, set};
+use super::Filesystem;
 use crate::trace::EventKind;
 use crate::tree::{FileId, Ino, Node};
+use crate::web::object::{object, set};
 
 #[wasm_bindgen]
 impl Filesystem {
