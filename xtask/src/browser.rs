@@ -3,9 +3,10 @@
 use std::{
     path::{Path, PathBuf},
     process::Command,
+    thread,
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use serde::Serialize;
 
 use crate::{apt, cache, step};
@@ -28,22 +29,34 @@ pub(crate) struct Browsers {
     xvfb: PathBuf,
 }
 
-/// Finds the browsers; installs those that are missing.
+/// Programs and the Debian packages that have them.
+const CHROMIUM: [(&str, &str); 2] = [("chromium", "chromium"), ("chromedriver", "chromium-driver")];
+const OTHERS: [(&str, &str); 3] =
+    [("firefox-esr", "firefox-esr"), ("WebKitWebDriver", "webkit2gtk-driver"), ("Xvfb", "xvfb")];
+
+/// Finds the browsers; installs those that are missing, while their driver is compiled.
 pub(crate) fn install(cache: &Path) -> Result<Browsers> {
+    let (geckodriver, debian) = thread::scope(|scope| {
+        let geckodriver = scope.spawn(|| geckodriver(cache));
+        let debian = debian(&[&CHROMIUM[..], &OTHERS].concat());
+        (geckodriver.join(), debian)
+    });
+    debian?;
     Ok(Browsers {
-        firefox: debian("firefox-esr", "firefox-esr")?,
-        geckodriver: geckodriver(cache)?,
-        webkitdriver: debian("WebKitWebDriver", "webkit2gtk-driver")?,
-        xvfb: debian("Xvfb", "xvfb")?,
+        geckodriver: geckodriver.map_err(|_| anyhow!("compiling geckodriver panicked"))??,
+        firefox: found(OTHERS[0])?,
+        webkitdriver: found(OTHERS[1])?,
+        xvfb: found(OTHERS[2])?,
         ..install_chromium(cache)?
     })
 }
 
 /// Finds or installs Chromium; of the others, names what would be there.
 pub(crate) fn install_chromium(cache: &Path) -> Result<Browsers> {
+    debian(&CHROMIUM)?;
     Ok(Browsers {
-        chromium: debian("chromium", "chromium")?,
-        chromedriver: debian("chromedriver", "chromium-driver")?,
+        chromium: found(CHROMIUM[0])?,
+        chromedriver: found(CHROMIUM[1])?,
         firefox: "firefox-esr".into(),
         geckodriver: cache.join(GECKODRIVER_PROGRAM),
         webkitdriver: "WebKitWebDriver".into(),
@@ -51,11 +64,14 @@ pub(crate) fn install_chromium(cache: &Path) -> Result<Browsers> {
     })
 }
 
-fn debian(program: &str, package: &str) -> Result<PathBuf> {
-    if let Some(found) = apt::on_path(program) {
-        return Ok(found);
-    }
-    apt::install(&[package])?;
+/// Installs the packages whose programs are missing, all at once.
+fn debian(wanted: &[(&str, &str)]) -> Result<()> {
+    let missing = wanted.iter().filter(|(program, _)| apt::on_path(program).is_none());
+    let packages: Vec<&str> = missing.map(|(_, package)| *package).collect();
+    if packages.is_empty() { Ok(()) } else { apt::install(&packages) }
+}
+
+fn found((program, package): (&str, &str)) -> Result<PathBuf> {
     apt::on_path(program).with_context(|| {
         format!("apt-get installed {package}, but {program} is not on the PATH: add /usr/bin to it")
     })

@@ -78,7 +78,7 @@ pub(crate) fn from_wheels(cache: &Path, node_modules: &Path, wheels: &Wheels) ->
                 entry["sha256"] = Value::from(&*wheel.sha256);
             }
         }
-        eprintln!("    lock entries from PyPI's own files: {}", replaced.join(", "));
+        eprintln!("    {}: lock entries from PyPI's own files: {}", wheels.pyodide, replaced.join(", "));
         fs::write(partial.join("pyodide-lock.json"), serde_json::to_vec(&lock)?)?;
         compress(partial)
     })?;

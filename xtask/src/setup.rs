@@ -4,9 +4,10 @@ use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
     process::Command,
+    thread,
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 
 use crate::{
     apt, browser, cache, distribution, npm,
@@ -55,27 +56,7 @@ pub(crate) fn run(scope: Scope) -> Result<Ready> {
     } else {
         step("browsers: Chromium, Firefox, WebKitGTK and their drivers", || browser::install(&cache))?
     };
-    let mut pyodide = BTreeMap::new();
-    let version = pins.bundle.pyodide.clone();
-    pyodide.insert(
-        version.clone(),
-        step(&format!("Pyodide {version}: wheels, checked against the official lock; brotli"), || {
-            distribution::from_bundle(&cache, &node_modules, &pins.bundle)
-        })?,
-    );
-    for wheels in &pins.wheels {
-        let version = wheels.pyodide.clone();
-        if scope < Scope::Bench {
-            pyodide.extend(distribution::found(&cache, &version).map(|folder| (version, folder)));
-            continue;
-        }
-        pyodide.insert(
-            version.clone(),
-            step(&format!("Pyodide {version}: wheels from PyPI; brotli"), || {
-                distribution::from_wheels(&cache, &node_modules, wheels)
-            })?,
-        );
-    }
+    let pyodide = distributions(&cache, &node_modules, &pins, scope)?;
     let extra = match scope {
         Scope::Demo | Scope::Bench => Extra::found(&cache),
         Scope::Package => {
@@ -90,6 +71,42 @@ pub(crate) fn run(scope: Scope) -> Result<Ready> {
         Places { node, node_modules, browsers, pyodide, site_modules, servers, jupyterlite, site_wheels };
     places.write()?;
     Ok(Ready { places, toolchain })
+}
+
+/// Each Pyodide with its wheels. Where all are wanted, all at once: brotli 11 has one thread for a file, and most of a runtime
+/// is one file.
+fn distributions(
+    cache: &Path,
+    node_modules: &Path,
+    pins: &parts::Pins,
+    scope: Scope,
+) -> Result<BTreeMap<String, PathBuf>> {
+    let first = &pins.bundle.pyodide;
+    let from_bundle = || distribution::from_bundle(cache, node_modules, &pins.bundle);
+    let others = pins.wheels.iter().map(|wheels| &wheels.pyodide);
+    if scope < Scope::Bench {
+        let made = step(
+            &format!("Pyodide {first}: wheels, checked against the official lock; brotli"),
+            from_bundle,
+        )?;
+        let found = |version: &String| Some((version.clone(), distribution::found(cache, version)?));
+        return Ok(others.filter_map(found).chain([(first.clone(), made)]).collect());
+    }
+    let versions: Vec<&str> = std::iter::once(first).chain(others).map(String::as_str).collect();
+    step(&format!("Pyodide {}: wheels, each by its SHA-256; brotli", versions.join(", ")), || {
+        thread::scope(|scope| {
+            let mut at_work = vec![(first, scope.spawn(from_bundle))];
+            at_work.extend(pins.wheels.iter().map(|wheels| {
+                let from_wheels = || distribution::from_wheels(cache, node_modules, wheels);
+                (&wheels.pyodide, scope.spawn(from_wheels))
+            }));
+            let made = at_work.into_iter().map(|(version, made)| {
+                let made = made.join().map_err(|_| anyhow!("making Pyodide {version} panicked"))?;
+                Ok((version.clone(), made?))
+            });
+            made.collect()
+        })
+    })
 }
 
 /// What only tests and the addon's wheel need.
