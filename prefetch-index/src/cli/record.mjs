@@ -85,6 +85,47 @@ if (names.length === 0) {
   }
   names = imports.map((/** @type {string} */ name) => owner.get(name)).filter((name) => name !== undefined);
 }
+const sitePackages = pyodide.runPython("import site; site.getsitepackages()[0]");
+
+// Stock Pyodide links all libraries of a package when it is installed. A page links them as they are needed, and which of
+// several libraries' symbols all others get is decided by who is linked first. So here as well.
+/** Paths of the packages' libraries, by file name. @type {Map<string, string>} */
+const libraries = new Map();
+pyodide.runPython(`
+def postpone(site_packages, note):
+    import pyodide._package_loader as loader
+
+    get_dynlibs = loader.get_dynlibs
+
+    def get_shared_libraries(*args):
+        found = get_dynlibs(*args)
+        for path in found:
+            note(path)
+        return [path for path in found if not path.startswith(site_packages)]
+
+    loader.get_dynlibs = get_shared_libraries
+
+postpone
+`, { globals: pyodide.toPy({}) })(`${sitePackages}/`, (/** @type {string} */ path) => void libraries.set(basename(path), path));
+
+/** Path of a library: those that others need are named without their folders. @param {string} name */
+const find = (name) => libraries.get(name) ?? name;
+
+/** Links a library and what it needs, at once. What fails is said by the \`dlopen\` that follows. @param {string} path */
+function link(path) {
+  const { loadDynamicLibrary, LDSO } = pyodide._module;
+  if (LDSO.loadedLibsByName[path]) return;
+  const fs = {
+    findObject: (/** @type {string} */ name) => FS.findObject(find(name)),
+    readFile: (/** @type {string} */ name, /** @type {any} */ options) => FS.readFile(find(name), options),
+  };
+  try {
+    loadDynamicLibrary(path, { loadAsync: false, nodelete: true, allowUndefined: true, global: false, fs }, {});
+  } catch {
+    delete LDSO.loadedLibsByName[path];
+  }
+}
+
 const packages = closure(names);
 for (const { name, file_name } of packages) {
   // Pyodide would fetch it from its CDN and store it in the folder.
@@ -101,7 +142,6 @@ for (const { name } of packages) {
 const events = [];
 let started = 0;
 const now = () => Math.round((performance.now() - started) * 1000) / 1000;
-const sitePackages = pyodide.runPython("import site; site.getsitepackages()[0]");
 const nameOf = pathNamer(sitePackages);
 
 /** @param {string} path @param {number} offset @param {number} len */
@@ -126,14 +166,15 @@ const watchedMmap = (stream, length, position, ...rest) => {
 };
 Object.assign(FS, { read: watchedRead, mmap: watchedMmap });
 
-/** A library is loaded now, though its bytes were read long before. @param {string} path */
+/** A library is loaded now. @param {string} path */
 function noteLibrary(path) {
   const found = FS.analyzePath(path);
-  if (found.exists) noteRead(FS.getPath(found.object), 0, found.object.usedBytes);
+  if (!found.exists) return;
+  noteRead(FS.getPath(found.object), 0, found.object.usedBytes);
+  link(path);
 }
 
-// Outermost imports of the program itself, and extension modules at the moment they are loaded: stock Pyodide reads all
-// libraries of a package when it is installed, which says nothing about the order in which they are needed.
+// Outermost imports of the program itself, and extension modules at the moment they are loaded.
 const watch = pyodide.runPython(`
 def watch(begin, end, library):
     import builtins, ctypes, sys
@@ -238,7 +279,7 @@ const [stdlib, modules] = /** @type {string[][]} */ (loaded.toJs());
 // began, and nothing reads it.
 /** @type {Record<string, number[]>} */
 const called = {};
-for (const path of Object.keys(pyodide._module.LDSO.loadedLibsByName)) {
+for (const path of Object.keys(pyodide._module.LDSO.loadedLibsByName).map(find)) {
   const name = path.replace(/^\/usr\/lib\//, "lib:").replace(`${sitePackages}/`, "");
   const numbers = name !== path && FS.analyzePath(path).exists && profile.called(FS.readFile(path));
   if (numbers) called[name] = numbers;
