@@ -11,7 +11,7 @@ use crate::tree::{FileId, MemberId, PackedId};
 
 /// How far a pack is.
 enum Progress<W> {
-    Idle,
+    Idle { files: usize, bytes: u64 },
     Coming { arrived: Vec<bool>, waiters: Vec<(u32, W)>, to_come: u64 },
     Complete,
     Failed,
@@ -58,8 +58,8 @@ impl<W> Packs<W> {
     /// The packs of an index, none of them opened.
     pub fn new(index: &Index) -> Self {
         let mut packs = Self::default();
-        for (Pack { files, .. }, pack) in index.packs.iter().zip(0..) {
-            packs.packs.push(Progress::Idle);
+        for (Pack { files, len, .. }, pack) in index.packs.iter().zip(0..) {
+            packs.packs.push(Progress::Idle { files: files.len(), bytes: *len });
             for (packed, file) in files.iter().zip(0..) {
                 packs.places.entry(file_id(packed)).or_default().push(PackedId { pack, file });
             }
@@ -90,7 +90,7 @@ impl<W> Packs<W> {
     pub fn whereabouts(&self, file: PackedId) -> Whereabouts {
         match self.packs.get(file.pack as usize) {
             None | Some(Progress::Failed) => Whereabouts::Lost,
-            Some(Progress::Idle) => Whereabouts::Unopened,
+            Some(Progress::Idle { .. }) => Whereabouts::Unopened,
             Some(Progress::Complete) => Whereabouts::Arrived,
             Some(Progress::Coming { arrived, .. }) => match arrived.get(file.file as usize) {
                 Some(true) => Whereabouts::Arrived,
@@ -100,9 +100,10 @@ impl<W> Packs<W> {
         }
     }
 
-    /// Marks a pack of `files` files and `bytes` bytes as opened. False: it was before.
-    pub fn open(&mut self, pack: u32, files: usize, bytes: u64) -> bool {
-        let Some(progress @ Progress::Idle) = self.packs.get_mut(pack as usize) else { return false };
+    /// Marks a pack as opened. False: it was before.
+    pub fn open(&mut self, pack: u32) -> bool {
+        let Some(progress) = self.packs.get_mut(pack as usize) else { return false };
+        let Progress::Idle { files, bytes } = *progress else { return false };
         *progress = Progress::Coming { arrived: vec![false; files], waiters: Vec::new(), to_come: bytes };
         true
     }
@@ -177,18 +178,21 @@ mod tests {
         MemberId { archive: 0, member }
     }
 
-    /// Pack 0: member 0, and bytecode of member 1; pack 1: member 0 again, and member 2 in two modules.
+    /// Pack 0, of 10 bytes: member 0, and bytecode of member 1; pack 1, of 20: member 0 again, and member 2 in two modules.
     fn packs() -> Packs<char> {
         let packed = |member, content| PackedFile { archive: 0, member, content };
-        let pack = |files| Pack { url: String::new(), id: [0; 16], len: 1, files };
+        let pack = |len, files| Pack { url: String::new(), id: [0; 16], len, files };
         let index = Index {
             packs: vec![
-                pack(vec![packed(0, Content::Member), packed(1, Content::Bytecode(9))]),
-                pack(vec![
-                    packed(0, Content::Member),
-                    packed(2, Content::Primary(7)),
-                    packed(2, Content::Secondary(5)),
-                ]),
+                pack(10, vec![packed(0, Content::Member), packed(1, Content::Bytecode(9))]),
+                pack(
+                    20,
+                    vec![
+                        packed(0, Content::Member),
+                        packed(2, Content::Primary(7)),
+                        packed(2, Content::Secondary(5)),
+                    ],
+                ),
             ],
             ..Index::default()
         };
@@ -199,7 +203,7 @@ mod tests {
     fn files_come_one_by_one() {
         let mut packs = packs();
         assert_eq!(packs.whereabouts(file(0, 0)), Whereabouts::Unopened);
-        assert!(packs.open(0, 2, 10) && !packs.open(0, 2, 10), "opened once");
+        assert!(packs.open(0) && !packs.open(0), "opened once");
         assert_eq!(packs.wait(file(0, 1), 'a'), None);
         assert_eq!(packs.wait(file(0, 0), 'b'), None);
         assert!(packs.are_awaited());
@@ -214,20 +218,20 @@ mod tests {
     #[test]
     fn who_waits_for_a_pack_that_fails_is_woken() {
         let mut packs = packs();
-        packs.open(0, 2, 10);
+        packs.open(0);
         packs.wait(file(0, 1), 'a');
         assert_eq!(packs.end(0, true), ['a']);
         assert_eq!(packs.whereabouts(file(0, 1)), Whereabouts::Lost);
         assert_eq!(packs.whereabouts(file(7, 0)), Whereabouts::Lost);
-        assert!(!packs.open(0, 2, 10), "not again");
+        assert!(!packs.open(0), "not again");
     }
 
     #[test]
     fn what_is_to_come_is_known() {
         let mut packs = packs();
         assert_eq!(packs.to_come(), 0);
-        packs.open(0, 2, 10);
-        packs.open(1, 3, 20);
+        packs.open(0);
+        packs.open(1);
         packs.received(0, 4);
         assert_eq!((packs.to_come_of(0), packs.to_come()), (6, 26));
         packs.received(0, 7);
@@ -241,7 +245,7 @@ mod tests {
     fn bytecode_stands_in_for_its_source_while_its_pack_lives() {
         let mut packs = packs();
         assert!(!packs.serves(member(1)));
-        packs.open(0, 2, 10);
+        packs.open(0);
         assert!(packs.serves(member(0)) && packs.serves(member(1)) && !packs.serves(member(2)));
         packs.end(0, true);
         assert!(!packs.serves(member(1)));
@@ -250,7 +254,7 @@ mod tests {
     #[test]
     fn a_library_in_two_modules_is_served_and_is_no_file() {
         let mut packs = packs();
-        packs.open(1, 3, 20);
+        packs.open(1);
         assert!(packs.serves(member(2)));
         assert_eq!(packs.place(FileId::Member(member(2))), None);
         assert_eq!(packs.place(FileId::Primary(member(2))), Some((file(1, 1), Whereabouts::Coming)));
@@ -266,9 +270,9 @@ mod tests {
         let place = |packs: &Packs<char>, number| packs.place(FileId::Member(member(number)));
         assert_eq!(place(&packs, 1), None, "only its bytecode is packed");
         assert!(matches!(place(&packs, 0), Some((_, Whereabouts::Unopened))));
-        packs.open(1, 3, 20);
+        packs.open(1);
         assert_eq!(place(&packs, 0), Some((file(1, 0), Whereabouts::Coming)));
-        packs.open(0, 2, 10);
+        packs.open(0);
         packs.arrived(file(0, 0));
         assert_eq!(place(&packs, 0), Some((file(0, 0), Whereabouts::Arrived)));
         packs.end(0, true);

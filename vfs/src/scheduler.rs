@@ -99,6 +99,11 @@ impl Request {
         self.span.start + self.data.len() as u64
     }
 
+    /// Bytes that have not arrived.
+    fn to_come(&self) -> u64 {
+        self.span.end - self.arrived_to()
+    }
+
     fn is_done_with(&self) -> bool {
         self.state == State::Complete && self.unread.is_empty() && !self.keep
     }
@@ -139,7 +144,7 @@ impl Scheduler {
     /// Bytes of all requests that have not arrived, sent or queued.
     pub fn to_come(&self) -> u64 {
         let unfinished = self.requests.values().filter(|request| request.state != State::Complete);
-        unfinished.map(|request| request.span.end - request.arrived_to()).sum()
+        unfinished.map(Request::to_come).sum()
     }
 
     /// Where `span` of `archive` is.
@@ -257,7 +262,7 @@ impl Scheduler {
         let sent = || self.requests.values().filter(|request| matches!(request.state, State::Sent { .. }));
         let others =
             !self.queue.is_empty() || !self.urgent.is_empty() || sent().any(|request| !request.background);
-        let to_come: u64 = sent().map(|request| request.span.end - request.arrived_to()).sum();
+        let to_come: u64 = sent().map(Request::to_come).sum();
         if others || sent().count() >= FILLING || to_come > FILLING_BYTES {
             return None;
         }

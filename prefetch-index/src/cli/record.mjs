@@ -279,9 +279,10 @@ const [stdlib, modules] = /** @type {string[][]} */ (loaded.toJs());
 // began, and nothing reads it.
 /** @type {Record<string, number[]>} */
 const called = {};
-for (const path of Object.keys(pyodide._module.LDSO.loadedLibsByName).map(find)) {
-  const name = path.replace(/^\/usr\/lib\//, "lib:").replace(`${sitePackages}/`, "");
-  const numbers = name !== path && FS.analyzePath(path).exists && profile.called(FS.readFile(path));
+for (const path of new Set(Object.keys(pyodide._module.LDSO.loadedLibsByName).map(find))) {
+  const name = nameOf(path);
+  if (name === null || !FS.analyzePath(path).exists) continue;
+  const numbers = profile.called(FS.readFile(path));
   if (numbers) called[name] = numbers;
 }
 

@@ -65,11 +65,7 @@ impl State {
             return;
         }
         self.open_packs(&fresh);
-        let members = self
-            .index
-            .access_order(&fresh)
-            .into_iter()
-            .map(|read| MemberId { archive: read.archive, member: read.member });
+        let members = self.members_read(&fresh);
         let is_missing = |id: &MemberId| {
             let is_kept = self.is_kept(FileId::Member(*id)) || self.is_kept(FileId::Secondary(*id));
             !self.packs.serves(*id) && !self.is_large(*id) && !is_kept
@@ -184,9 +180,7 @@ impl State {
     /// Opens the packs of the groups and of their parents.
     fn open_packs(&mut self, groups: &[u32]) {
         for pack in self.packs_of(groups) {
-            let (files, len) =
-                self.index.packs.get(pack as usize).map_or((0, 0), |pack| (pack.files.len(), pack.len));
-            if self.packs.open(pack, files, len) {
+            if self.packs.open(pack) {
                 self.packs_to_open.push(pack);
             }
         }
@@ -200,13 +194,18 @@ impl State {
             .filter_map(|pack| self.index.packs.get(*pack as usize))
             .collect();
         let entry: u64 = if packs.is_empty() {
-            let reads = self.index.access_order(&self.entry).into_iter();
-            let ids = reads.map(|read| MemberId { archive: read.archive, member: read.member });
-            ids.filter_map(|id| self.member(id)).map(|member| member.span().end - member.span().start).sum()
+            let spans = self.members_read(&self.entry).filter_map(|id| self.member(id)).map(Member::span);
+            spans.map(|span| span.end - span.start).sum()
         } else {
             packs.iter().map(|pack| pack.len).sum()
         };
         entry + self.packs.to_come() + self.scheduler.to_come()
+    }
+
+    /// What the groups and their parents read, in access order.
+    pub(super) fn members_read(&self, groups: &[u32]) -> impl Iterator<Item = MemberId> {
+        let reads = self.index.access_order(groups).into_iter();
+        reads.map(|read| MemberId { archive: read.archive, member: read.member })
     }
 
     /// Packs of the groups and of their parents, in the order of what they hold first.
@@ -244,12 +243,7 @@ impl State {
 
     /// What of these groups is under way by ranges: to be waited for, so that they can run without the network.
     pub(crate) fn outstanding_members(&mut self, groups: &[u32]) -> Vec<oneshot::Receiver<Outcome>> {
-        let members: Vec<MemberId> = self
-            .index
-            .access_order(groups)
-            .into_iter()
-            .map(|read| MemberId { archive: read.archive, member: read.member })
-            .collect();
+        let members: Vec<MemberId> = self.members_read(groups).collect();
         let mut woken = Vec::new();
         for id in members {
             let Some(span) = self.member(id).map(Member::span) else { continue };

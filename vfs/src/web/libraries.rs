@@ -11,11 +11,9 @@ use crate::tree::{FileId, Ino, MemberId, Node, SHARED_LIBRARIES, SITE_PACKAGES, 
 impl State {
     /// The libraries that these groups read, in access order, as (root, path below it).
     pub(crate) fn libraries(&self, groups: &[u32]) -> Vec<(Ino, String)> {
-        let reads = self.index.access_order(groups).into_iter();
-        let libraries = reads.filter(|read| self.index.member(read).is_some_and(Member::is_shared_library));
-        libraries
-            .filter_map(|read| self.place_of(MemberId { archive: read.archive, member: read.member }))
-            .collect()
+        let read = self.members_read(groups);
+        let libraries = read.filter(|id| self.member(*id).is_some_and(Member::is_shared_library));
+        libraries.filter_map(|id| self.place_of(id)).collect()
     }
 
     /// What is to be linked for the library that the member is: its primary module, if that is here or a pack can bring it;

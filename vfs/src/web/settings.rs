@@ -37,16 +37,19 @@ pub(crate) struct Settings {
     pub(crate) progress: Option<Function>,
 }
 
+/// One Mbit/s.
+const BYTES_PER_MS: f64 = 125.0;
+
 impl Settings {
     /// Reads the option, with defaults for what it does not say.
     pub(crate) fn read(options: &JsValue) -> Result<Self, WheelfsError> {
-        let line = get(options, "line").unwrap_or_default();
+        let (line, default) = (get(options, "line").unwrap_or_default(), Line::default());
         let progress = get(options, "progress")
             .map(|progress| progress.dyn_into::<Function>().map_err(|_| refusal("progress", "a function")));
         Ok(Self {
             line: Line {
-                rtt_ms: number(&line, "rtt", 200.0)?,
-                bytes_per_ms: number(&line, "down", 20.0)? * 125.0,
+                rtt_ms: number(&line, "rtt", default.rtt_ms)?,
+                bytes_per_ms: number(&line, "down", default.bytes_per_ms / BYTES_PER_MS)? * BYTES_PER_MS,
             },
             cache_bytes: number(options, "cacheBytes", f64::from(64 << 20))? as u64,
             max_prefetches: number(options, "maxPrefetches", 16.0)? as usize,

@@ -4,13 +4,14 @@ use std::ops::Range;
 
 use futures::future::{Either, select};
 use gloo_timers::future::TimeoutFuture;
-use js_sys::{Promise, Reflect, Uint8Array};
+use js_sys::{Promise, Uint8Array};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{AbortController, ReadableStreamDefaultReader, Request, RequestCache, RequestInit, Response};
 
 use super::error::Cause;
 use super::host::Host;
+use super::object::{get, set};
 use crate::response::{self, Body, Received};
 
 #[wasm_bindgen]
@@ -64,9 +65,8 @@ pub(crate) async fn request(
     if response.status() == 200 {
         total = header(&response, "content-length").and_then(|text| text.parse().ok());
         // Of an encoded body it is another. From another origin scripts see the length, but not whether it is encoded.
-        let kind = Reflect::get(&response, &"type".into());
-        let is_encoded =
-            kind.is_ok_and(|kind| kind == "cors") || header(&response, "content-encoding").is_some();
+        let is_encoded = get(&response, "type").is_some_and(|kind| kind == "cors")
+            || header(&response, "content-encoding").is_some();
         body_len = total.filter(|_| !is_encoded);
     }
     let stream = response.body();
@@ -122,8 +122,8 @@ pub(crate) async fn next_chunk(reader: &ReadableStreamDefaultReader) -> Result<O
         return Err(Cause::Stalled { seconds: PATIENCE });
     };
     let result = result.map_err(|_| Cause::Broken)?;
-    let field = |name: &str| Reflect::get(&result, &name.into()).unwrap_or(JsValue::UNDEFINED);
-    Ok((!field("done").is_truthy()).then(|| field("value").unchecked_into()))
+    let is_done = get(&result, "done").is_some_and(|done| done.is_truthy());
+    Ok(get(&result, "value").filter(|_| !is_done).map(JsCast::unchecked_into))
 }
 
 /// Whether `url` is a file of Node's.
@@ -147,7 +147,7 @@ async fn fetch(
     init.set_cache(manner.cache);
     // web-sys does not know `priority` yet. Engines without it ignore the property.
     let priority = if manner.urgent { "high" } else { "low" };
-    let _ = Reflect::set(&init, &"priority".into(), &priority.into());
+    set(&init, "priority", &priority.into());
     let abort = AbortController::new().map_err(|_| Cause::Network)?;
     init.set_signal(Some(&abort.signal()));
     let request = Request::new_with_str_and_init(url, &init).map_err(|_| Cause::Network)?;
