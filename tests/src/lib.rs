@@ -9,6 +9,7 @@ mod document;
 mod engine;
 mod error;
 mod jupyterlite;
+mod made;
 mod node;
 mod parts;
 mod recorder;

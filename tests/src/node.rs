@@ -3,8 +3,9 @@
 use std::{
     collections::HashMap,
     ffi::{OsStr, OsString},
+    fs,
     io::{Read, Seek},
-    path::Path,
+    path::{Path, PathBuf},
     process::Stdio,
 };
 
@@ -12,7 +13,10 @@ use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use tokio::process::Command;
 
-use crate::{HarnessError, Parts};
+use crate::{
+    HarnessError, Parts,
+    made::{self, Made},
+};
 
 /// Runs scripts in the Node that set-up installed, which has JSPI without a flag.
 #[derive(Clone, Debug)]
@@ -96,24 +100,32 @@ impl Node {
         self.run(script, &arguments).await
     }
 
-    /// Runs a program on a stock Pyodide after loading the packages, whose names commas separate.
+    /// Runs a program on a stock Pyodide after loading the packages, whose names commas separate. Once: many tests compare
+    /// with the same.
     pub async fn eager(&self, version: &str, packages: &str, program: &str) -> Result<Eager, HarnessError> {
-        let program = Parts::root().join(program);
-        let arguments = [self.parts.pyodide(version)?.as_os_str(), packages.as_ref(), program.as_os_str()];
-        self.run("node/eager.mjs", &arguments).await
+        const SCRIPT: &str = "node/eager.mjs";
+        let (program, distribution) = (Parts::root().join(program), self.parts.pyodide(version)?);
+        let made = Made::by(&["eager", version, packages])
+            .with(&[&self.parts.node, &distribution.join("pyodide-lock.json")])?
+            .of(&[&script(SCRIPT)?, &program])?
+            .folder();
+        let file = made.join("eager.json");
+        if !file.exists() {
+            let arguments = [distribution.as_os_str(), packages.as_ref(), program.as_os_str()];
+            let eager: Value = self.run(SCRIPT, &arguments).await?;
+            made::fill(&made, |folder| Ok(fs::write(folder.join("eager.json"), eager.to_string())?))?;
+        }
+        serde_json::from_slice(&fs::read(&file)?).map_err(|source| HarnessError::Json { path: file, source })
     }
 
-    /// Runs `script`, a path relative to `tests/`, and returns its result: the last line it prints to stdout, as JSON.
+    /// Runs the script `name`, a path relative to `tests/`, and returns its result: the last line it prints to stdout, as JSON.
     /// Its earlier lines and its stderr go to the test's output.
     pub async fn run<T: DeserializeOwned>(
         &self,
-        script: &str,
+        name: &str,
         arguments: &[impl AsRef<OsStr>],
     ) -> Result<T, HarnessError> {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join(script);
-        if !script.exists() {
-            return Err(HarnessError::Missing(script));
-        }
+        let script = script(name)?;
         // A file, not a pipe: what Node has written to a pipe may not have left when the script calls process.exit().
         let mut stdout = tempfile::tempfile()?;
         let output = Command::new(&self.parts.node)
@@ -142,4 +154,10 @@ impl Node {
             source,
         })
     }
+}
+
+/// A script by its path relative to `tests/`.
+fn script(name: &str) -> Result<PathBuf, HarnessError> {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+    if script.exists() { Ok(script) } else { Err(HarnessError::Missing(script)) }
 }

@@ -5,12 +5,12 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::Command,
-    time::UNIX_EPOCH,
 };
 
-use sha2::{Digest, Sha256};
-
-use crate::{HarnessError, Parts};
+use crate::{
+    HarnessError, Parts,
+    made::{self, Made},
+};
 
 /// `prefetch-index` over one distribution.
 #[derive(Clone, Debug)]
@@ -63,8 +63,7 @@ impl Recorder {
         Ok(folder.join("wheelfs.idx"))
     }
 
-    /// Copies what `make` makes of the inputs into `folder`. Made once: what comes of the same inputs by the same program is
-    /// the same, and a pack of pandas takes half a minute.
+    /// Copies what `make` makes of the inputs into `folder`. Made once: a pack of pandas takes half a minute.
     fn made(
         &self,
         command: &str,
@@ -73,31 +72,14 @@ impl Recorder {
         folder: &Path,
         make: impl FnOnce(&Path) -> Result<(), HarnessError>,
     ) -> Result<(), HarnessError> {
-        let mut digest = Sha256::new();
-        digest.update([command, &self.version, &options.join(" ")].join("\n"));
-        for program in
-            [self.parts.prefetch_index()?, self.parts.pyodide(&self.version)?.join("pyodide-lock.json")]
-        {
-            let metadata = fs::metadata(&program)?;
-            let modified = metadata.modified()?.duration_since(UNIX_EPOCH).map_err(std::io::Error::other)?;
-            digest.update(format!("{} {}", modified.as_nanos(), metadata.len()));
-        }
-        for input in inputs {
-            // The name becomes the entry point's.
-            digest.update(input.file_name().unwrap_or_default().as_encoded_bytes());
-            digest.update(fs::read(input)?);
-        }
-        let key: String = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-        let kept = Parts::root().join("target/test-index/made");
-        fs::create_dir_all(&kept)?;
-        let made = kept.join(key);
+        let lock = self.parts.pyodide(&self.version)?.join("pyodide-lock.json");
+        // A file's name becomes the entry point's.
+        let made = Made::by(&[command, &self.version, &options.join(" ")])
+            .with(&[&self.parts.prefetch_index()?, &lock])?
+            .of(inputs)?
+            .folder();
         if !made.exists() {
-            let fresh = tempfile::tempdir_in(&kept)?;
-            make(fresh.path())?;
-            // Another test may have made it meanwhile.
-            if fs::rename(fresh.path(), &made).is_err() && !made.exists() {
-                return Err(HarnessError::Missing(made));
-            }
+            made::fill(&made, make)?;
         }
         fs::create_dir_all(folder)?;
         for entry in fs::read_dir(&made)? {

@@ -50,6 +50,13 @@ impl Packs {
         Ok(Packs { node: Node::new(&parts), parts, version, folder })
     }
 
+    /// Those that demo and bench use: pandas with all of `--pack --stdlib`.
+    fn of_demo() -> Result<Packs, HarnessError> {
+        let (parts, version) = (Parts::find()?, "0.27.7");
+        let folder = Parts::root().join("target/site/index").join(version).join("pandas/pack");
+        Ok(Packs { node: Node::new(&parts), parts, version, folder })
+    }
+
     async fn site(&self) -> Result<LineSite, HarnessError> {
         Site::new(&self.parts, self.version)?.mount("/packs", &self.folder).start(Line::new(0, 0)).await
     }
@@ -106,7 +113,7 @@ fn len(path: &Path) -> Result<u64, HarnessError> {
 #[tokio::test]
 async fn pandas_comes_as_one_pack_and_a_traceback_fetches_its_sources() -> Result<(), HarnessError> {
     let app = "demo-site/apps/pandas.py";
-    let packs = Packs::build("0.27.7", "packed", &[app], &["--stdlib"])?;
+    let packs = Packs::of_demo()?;
     let site = packs.site().await?;
     let eager = packs.eager("pandas", app).await?;
     let lazy = packs.lazy(&site, None, app).await?;
