@@ -19,11 +19,11 @@ pub(crate) fn wheel(places: &Places, site: &Path, tool: &Path) -> Result<PathBuf
     }
     copy(&cache::root().join("demo-site/jupyterlite-wheelfs"), &source)?;
     let package = source.join("jupyterlite_wheelfs");
-    // Compressed copies are the server's affair.
+    // Compressed copies are the server's affair, the stamp is the build's.
     for file in fs::read_dir(site)? {
         let path = file?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if !name.ends_with(".br") {
+        if !name.ends_with(".br") && !name.starts_with('.') {
             copy(&path, &package.join("site").join(name))?;
         }
     }

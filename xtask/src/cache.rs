@@ -117,6 +117,35 @@ pub(crate) fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// One digest of files, by name and content; of a folder, of all that is in it but what Python leaves behind.
+pub(crate) fn digest(paths: impl IntoIterator<Item = PathBuf>) -> Result<String> {
+    let mut files = Vec::new();
+    for path in paths {
+        gather(path, &mut files)?;
+    }
+    files.sort();
+    let mut text = String::new();
+    for file in files {
+        let bytes = fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
+        text += &format!("{} {}\n", sha256(&bytes), file.display());
+    }
+    Ok(sha256(text.as_bytes()))
+}
+
+fn gather(path: PathBuf, files: &mut Vec<PathBuf>) -> Result<()> {
+    if !path.is_dir() {
+        files.push(path);
+        return Ok(());
+    }
+    for entry in fs::read_dir(path)? {
+        let entry = entry?;
+        if entry.file_name() != "__pycache__" {
+            gather(entry.path(), files)?;
+        }
+    }
+    Ok(())
+}
+
 /// Removes a folder, if it is there.
 pub(crate) fn remove(folder: &Path) -> Result<()> {
     match fs::remove_dir_all(folder) {

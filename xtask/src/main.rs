@@ -20,6 +20,7 @@ mod parts;
 mod pip;
 mod setup;
 mod step;
+mod targets;
 mod test;
 mod toolchain;
 mod typescript;

@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::json;
 
-use crate::{cache, setup, step};
+use crate::{bundle, cache, parts::Places, setup, step, typescript};
 
 /// What a page may download of wheelfs itself, in bytes of brotli: start-up time on every visit.
 const WASM_LIMIT: u64 = 150_000;
@@ -21,8 +21,43 @@ const EVERY_PAGE: [&str; 2] = ["index.js", "wheelfs_bg.wasm"];
 /// What only some pages load: the stand-ins for Pyodide's entry, the saving of traces, the worker where a policy wants a file.
 const SOME_PAGES: [&str; 5] = ["pyodide.js", "pyodide.mjs", "pyodide.module.js", "record.js", "worker.js"];
 
+/// How the package is made of its sources: with them, what decides whether it has to be made again.
+const RECIPE: [&str; 4] = [
+    include_str!("package.rs"),
+    include_str!("bundle.rs"),
+    include_str!("typescript.rs"),
+    include_str!("../npm/package-lock.json"),
+];
+
+/// Fills `folder` with the package and packs it, unless that was done with the same sources before; returns the tarball.
+/// `bound`: what wasm-bindgen wrote.
+pub(crate) fn make(places: &Places, bound: &Path, folder: &Path) -> Result<PathBuf> {
+    let beside = folder.parent().context("the package's folder has no parent")?;
+    let source = beside.join("source");
+    gather(bound, &source)?;
+    let sources = cache::digest([source.clone(), bound.to_owned()].into_iter().chain(documents()))?;
+    let recipe = cache::sha256(RECIPE.concat().as_bytes());
+    let tarball = beside.join(format!("wheelfs-{}.tgz", env!("CARGO_PKG_VERSION")));
+    if !tarball.exists() {
+        cache::remove(folder)?;
+    }
+    cache::filled(folder, &format!("{sources} {recipe}"), |partial| {
+        begin(bound, partial)?;
+        typescript::declare(places, &source, partial)?;
+        bundle::bundle(places, &source, partial)?;
+        pack(partial, beside)
+    })?;
+    ensure!(tarball.exists(), "npm pack ran, but {} is not there", tarball.display());
+    Ok(tarball)
+}
+
+/// What stands in the package as it stands in the clone.
+fn documents() -> impl Iterator<Item = PathBuf> {
+    ["LICENSE-MIT", "LICENSE-APACHE", "README.md"].into_iter().map(|name| cache::root().join(name))
+}
+
 /// Gathers the JavaScript edge and wasm-bindgen's part of it, as TypeScript and the bundler read them.
-pub(crate) fn gather(bound: &Path, source: &Path) -> Result<()> {
+fn gather(bound: &Path, source: &Path) -> Result<()> {
     empty(source)?;
     for file in fs::read_dir(cache::root().join("vfs/js"))? {
         let path = file?.path();
@@ -43,8 +78,7 @@ pub(crate) fn gather(bound: &Path, source: &Path) -> Result<()> {
 }
 
 /// Begins the package: the wasm module, the manifest, the licences and the README.
-pub(crate) fn begin(bound: &Path, folder: &Path) -> Result<()> {
-    empty(folder)?;
+fn begin(bound: &Path, folder: &Path) -> Result<()> {
     for name in ["wheelfs_bg.wasm", "wheelfs.d.ts"] {
         fs::copy(bound.join(name), folder.join(name))?;
     }
@@ -69,45 +103,30 @@ pub(crate) fn begin(bound: &Path, folder: &Path) -> Result<()> {
         "keywords": ["pyodide", "python", "wasm", "jspi", "filesystem"]
     });
     fs::write(folder.join("package.json"), format!("{manifest:#}\n"))?;
-    for name in ["LICENSE-MIT", "LICENSE-APACHE", "README.md"] {
-        let source = cache::root().join(name);
-        if source.exists() {
-            fs::copy(source, folder.join(name))?;
-        }
+    for document in documents() {
+        fs::copy(&document, folder.join(document.file_name().unwrap_or_default()))?;
     }
     Ok(())
 }
 
-/// Packs the folder; returns the tarball.
-pub(crate) fn pack(folder: &Path) -> Result<PathBuf> {
-    let beside = folder.parent().context("the package's folder has no parent")?;
-    step::run_quietly(
-        Command::new("npm")
-            .current_dir(folder)
-            .args(["pack", "--ignore-scripts", "--loglevel=error", "--pack-destination"])
-            .arg(beside),
-    )?;
-    let tarball = beside.join(format!("wheelfs-{}.tgz", env!("CARGO_PKG_VERSION")));
-    if !tarball.exists() {
-        bail!("npm pack ran, but {} is not there", tarball.display());
-    }
-    Ok(tarball)
+/// Packs a folder into a tarball in `beside`.
+fn pack(folder: &Path, beside: &Path) -> Result<()> {
+    let mut npm = Command::new("npm");
+    npm.current_dir(folder).args(["pack", "--ignore-scripts", "--loglevel=error", "--pack-destination"]);
+    step::run_quietly(npm.arg(beside))?;
+    Ok(())
 }
 
 /// Copies what a page downloads into `site`, with `.br` beside it, and says how large it is.
 pub(crate) fn publish(folder: &Path, site: &Path) -> Result<()> {
-    empty(site)?;
-    let mut files = Vec::new();
-    for file in fs::read_dir(folder)? {
-        let path = file?.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if EVERY_PAGE.contains(&&*name) || SOME_PAGES.contains(&&*name) {
-            let copy = site.join(name);
-            fs::copy(&path, &copy)?;
-            files.push(copy);
+    let names = || EVERY_PAGE.into_iter().chain(SOME_PAGES);
+    cache::filled(site, &cache::digest(names().map(|name| folder.join(name)))?, |partial| {
+        let copies: Vec<_> = names().map(|name| partial.join(name)).collect();
+        for (name, copy) in names().zip(&copies) {
+            fs::copy(folder.join(name), copy)?;
         }
-    }
-    setup::brotli(&files)?;
+        setup::brotli(&copies)
+    })?;
     let [wasm, js] = sizes(site)?;
     eprintln!("    wasm {wasm} of {WASM_LIMIT} bytes, JavaScript {js} of {JS_LIMIT} bytes (brotli)");
     Ok(())

@@ -56,6 +56,8 @@ pub(crate) fn environment(cache: &Path, name: &str, requirements: &str) -> Resul
         // The folder is renamed when it is whole: what names it, scripts in bin, is not used.
         let mut pip = Command::new(partial.join(PYTHON));
         pip.args(["-m", "pip", "install", "--quiet", "--require-hashes", "--only-binary=:all:"]);
+        // Most of it is never imported.
+        pip.arg("--no-compile");
         pip.args(["--disable-pip-version-check", "--no-cache-dir", "--requirement"]).arg(&list);
         step::run_quietly(&mut pip)?;
         Ok(())

@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
     process::Command,
-    thread,
+    thread::{self, ScopedJoinHandle},
 };
 
 use anyhow::{Context, Result, anyhow};
@@ -95,18 +95,25 @@ fn distributions(
     let versions: Vec<&str> = std::iter::once(first).chain(others).map(String::as_str).collect();
     step(&format!("Pyodide {}: wheels, each by its SHA-256; brotli", versions.join(", ")), || {
         thread::scope(|scope| {
-            let mut at_work = vec![(first, scope.spawn(from_bundle))];
+            let mut at_work = vec![(first.clone(), scope.spawn(from_bundle))];
             at_work.extend(pins.wheels.iter().map(|wheels| {
                 let from_wheels = || distribution::from_wheels(cache, node_modules, wheels);
-                (&wheels.pyodide, scope.spawn(from_wheels))
+                (wheels.pyodide.clone(), scope.spawn(from_wheels))
             }));
-            let made = at_work.into_iter().map(|(version, made)| {
-                let made = made.join().map_err(|_| anyhow!("making Pyodide {version} panicked"))?;
-                Ok((version.clone(), made?))
-            });
-            made.collect()
+            joined(at_work)
         })
     })
+}
+
+/// What threads made, by name.
+fn joined(
+    at_work: Vec<(String, ScopedJoinHandle<'_, Result<PathBuf>>)>,
+) -> Result<BTreeMap<String, PathBuf>> {
+    let made = at_work.into_iter().map(|(name, made)| {
+        let made = made.join().map_err(|_| anyhow!("making {name} panicked"))?;
+        Ok((name, made?))
+    });
+    made.collect()
 }
 
 /// What only tests and the addon's wheel need.
@@ -131,12 +138,13 @@ fn extra(cache: &Path, pins: &parts::Pins) -> Result<Extra> {
 fn environments(cache: &Path, wanted: &[(&str, &str)]) -> Result<BTreeMap<String, PathBuf>> {
     let versions: Vec<_> = wanted.iter().map(|(version, _)| *version).collect();
     step(&format!("JupyterLite: {}", versions.join(" and ")), || {
-        wanted
-            .iter()
-            .map(|(version, pins)| {
-                Ok(((*version).to_owned(), pip::environment(cache, &environment(version), pins)?))
-            })
-            .collect()
+        thread::scope(|scope| {
+            let at_work = wanted.iter().map(|(version, pins)| {
+                let made = scope.spawn(move || pip::environment(cache, &environment(version), pins));
+                ((*version).to_owned(), made)
+            });
+            joined(at_work.collect())
+        })
     })
 }
 

@@ -5,7 +5,7 @@ use std::{fs, process::Command};
 use anyhow::{Context, Result};
 use clap::Args;
 
-use crate::{build, cache, demo, end_to_end, package, setup::Scope, step, step::step, typescript};
+use crate::{build, cache, demo, end_to_end, package, setup::Scope, step, step::step, targets, typescript};
 
 /// README's table of engines stands between these lines.
 const MATRIX: [&str; 2] =
@@ -39,12 +39,15 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         step::run(doc.args(["doc", "--quiet", "--locked", "--workspace", "--lib", "--no-deps"]))
     })?;
     step("types: tsc over the clone's JavaScript", || typescript::check(&ready.places))?;
+    let (end_to_end, native): (Vec<_>, Vec<_>) =
+        step("test: compile", targets::all)?.into_iter().partition(targets::Target::is_end_to_end);
     step("test: native", || {
-        cargo(&["test", "--quiet", "--locked", "--workspace", "--exclude", "wheelfs-tests"])?;
-        cargo(&["test", "--quiet", "--locked", "--package", "wheelfs-tests", "--lib", "--bins"])
+        let names = native.iter().flat_map(|target| ["--test", &target.name]);
+        step::run(targets::cargo_test(&["--quiet", "--lib", "--bins"]).args(names))?;
+        step::run(&mut targets::cargo_test(&["--quiet", "--doc"]))
     })?;
     let environment: &[_] = if options.matrix { &[("WHEELFS_MATRIX", "all")] } else { &[] };
-    end_to_end::run(options.again, environment)?;
+    end_to_end::run(end_to_end, options.again, environment)?;
     if options.matrix {
         step("README.md: the matrix", write_matrix)?;
     }

@@ -1,35 +1,24 @@
 //! The wasm module: compiled, bound to JavaScript, optimised.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{fs, path::Path, process::Command};
 
 use anyhow::{Context, Result, ensure};
 use walrus::Module;
 use wasm_bindgen_cli_support::Bindgen;
 
-use crate::{
-    cache,
-    parts::Places,
-    step,
-    toolchain::{TARGET, Toolchain},
-};
+use crate::{cache, parts::Places, setup::Ready, step, toolchain::TARGET};
 
-/// Compiles the package `vfs`; returns the module as rustc wrote it.
-pub(crate) fn compile(toolchain: Toolchain) -> Result<PathBuf> {
-    step::run(toolchain.cargo_build().args(["--package", "vfs", "--lib"]))?;
-    Ok(toolchain.target_dir().join(TARGET).join("wasm/vfs.wasm"))
-}
-
-/// Fills `folder` with `wheelfs.js`, `wheelfs.d.ts` and `wheelfs_bg.wasm`, unless this very module was bound before.
-pub(crate) fn bound(places: &Places, module: &Path, folder: &Path) -> Result<()> {
-    let key = cache::sha256(&fs::read(module)?);
+/// Compiles the package `vfs` and fills `folder` with `wheelfs.js`, `wheelfs.d.ts` and `wheelfs_bg.wasm`, unless this very
+/// module was bound before.
+pub(crate) fn make(ready: &Ready, folder: &Path) -> Result<()> {
+    let toolchain = ready.toolchain;
+    step::run(toolchain.cargo_build().args(["--quiet", "--package", "vfs", "--lib"]))?;
+    let module = toolchain.target_dir().join(TARGET).join("wasm/vfs.wasm");
+    let key = cache::sha256(&fs::read(&module)?);
     cache::filled(folder, &key, |partial| {
-        bind(module, partial)?;
+        bind(&module, partial)?;
         shorten_imports(partial)?;
-        optimise(places, partial)
+        optimise(&ready.places, partial)
     })
 }
 
