@@ -20,8 +20,14 @@ class Silent extends EventTarget {
   terminate() {}
 }
 
+/** What a run is at, for whoever waits for its result in vain. */
+function at(/** @type {string} */ what) {
+  Object.assign(globalThis, { at: `${what}, since ${Math.round(performance.now())} ms` });
+}
+
 /** @returns {Promise<Run | import("./fallback.mjs").Outcome[]>} */
 export async function run(/** @type {URLSearchParams} */ query) {
+  at("loading Pyodide");
   if (query.has("nojspi")) {
     Reflect.deleteProperty(WebAssembly, "Suspending");
     Reflect.deleteProperty(WebAssembly, "promising");
@@ -51,14 +57,19 @@ export async function run(/** @type {URLSearchParams} */ query) {
     ...(base && { packageBaseUrl: base }),
     ...(index && { wheelfs: { index, entry, progress } }),
   });
+  at("loading packages");
+  Object.assign(globalThis, { stats: () => pyodide.wheelfs.stats() });
   const packages = (query.get("packages") ?? "").split(",").filter(Boolean);
   const quiet = { messageCallback: () => {} };
   if (packages.length) await pyodide.loadPackage(packages, quiet);
+  at("fetching the programs");
   const sources = await Promise.all(
     query.getAll("app").map(async (app) => (await fetch(new URL(`apps/${app}.py`, import.meta.url))).text()),
   );
+  at("bringing what they import");
   if (query.has("imports")) await pyodide.loadPackagesFromImports(sources.join("\n"), quiet);
   if (query.has("prefetch")) await pyodide.wheelfs.prefetch();
+  at("running the programs");
   if (query.has("blocking")) sources.forEach((source) => pyodide.runPython(source));
   else await Promise.all(sources.map((source) => pyodide.runPythonAsync(source)));
   return {

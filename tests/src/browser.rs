@@ -5,7 +5,7 @@ use std::{
     net::{Ipv4Addr, TcpStream},
     path::Path,
     pin::Pin,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use fantoccini::{
@@ -23,6 +23,14 @@ use crate::{Engine, HarnessError, Parts, engine::LOG};
 
 /// How often a page is asked whether it has finished. The page itself takes the times.
 const POLL: Duration = Duration::from_millis(100);
+
+/// How long a page may take to give its result: no measure of its speed, but the end of a test that would never end. The
+/// slowest of them needs a minute and a half where five browsers share two cores.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// What a page can say of a result that does not come.
+const WHEREABOUTS: &str =
+    "return JSON.stringify({ now: performance.now(), at: window.at, stats: window.stats?.() })";
 
 /// How long a browser may take to end before it is left behind.
 const FAREWELL: Duration = Duration::from_secs(10);
@@ -93,11 +101,16 @@ impl Browser {
     }
 
     /// Navigates to a page that leaves an object in `window.result` when it is done, and returns it. `{error}` in it is
-    /// an error here.
+    /// an error here, and so is a page that does not come to its end.
     pub async fn result<T: DeserializeOwned>(&self, url: &str) -> Result<T, HarnessError> {
         let failed = |message: &str| HarnessError::Page { url: url.to_owned(), message: message.to_owned() };
         self.goto(url).await?;
+        let began = Instant::now();
         loop {
+            if began.elapsed() > PATIENCE {
+                let whereabouts = self.execute(WHEREABOUTS).await?;
+                return Err(failed(&format!("no result after {} s; {whereabouts}", PATIENCE.as_secs())));
+            }
             let result = self.execute("return window.result ?? null").await?;
             if let Some(message) = result["error"].as_str() {
                 return Err(failed(message));

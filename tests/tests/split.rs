@@ -2,10 +2,11 @@
 
 use std::{collections::HashMap, fs, path::Path};
 
-use demo_site::Line;
+use demo_site::{Fault, Line};
 use prefetch_index::{
     format,
-    index::{Content, Index},
+    index::{Content, Index, PackedFile},
+    pack::{Decoder, Step},
 };
 use serde::Deserialize;
 use serde_json::json;
@@ -44,6 +45,41 @@ impl Packed {
 
     async fn site(&self, line: Line) -> Result<LineSite, HarnessError> {
         Site::new(&self.parts, self.version)?.mount("/packs", &self.folder).start(line).await
+    }
+
+    /// A site whose pack comes as far as the functions that nobody recorded, and then nothing.
+    async fn site_without_the_end(&self) -> Result<LineSite, HarnessError> {
+        let site = self.site(Line::new(0, 0)).await?;
+        let after = self.called_len()?;
+        site.server.inject("/packs/pandas.pack", Fault::Stall { after }, u32::MAX);
+        Ok(site)
+    }
+
+    /// Bytes of the pack that hold all files but the functions that nobody recorded, and of those at most a few.
+    fn called_len(&self) -> Result<u64, HarnessError> {
+        let index = self.index()?;
+        let [pack] = index.packs.as_slice() else { panic!("{} packs", index.packs.len()) };
+        let is_called = |file: &&PackedFile| !matches!(file.content, Content::Secondary(_));
+        let mut awaited = pack.files.iter().take_while(is_called).count();
+        let lengths: Vec<u64> = pack.files.iter().map(|file| index.packed_len(file)).collect();
+        let limit = lengths.iter().sum();
+        let mut decoder = Decoder::new(pack.id, lengths, limit);
+        let mut len = 0;
+        for piece in fs::read(self.folder.join("pandas.pack"))?.chunks(4096) {
+            decoder.supply(piece);
+            len += piece.len() as u64;
+            loop {
+                match decoder.step(usize::MAX).map_err(std::io::Error::other)? {
+                    Step::Member { .. } => awaited = awaited.saturating_sub(1),
+                    Step::Working => {}
+                    Step::Starved | Step::Done => break,
+                }
+            }
+            if awaited == 0 {
+                break;
+            }
+        }
+        Ok(len)
     }
 
     /// Runs the programs one after another; from the second on, when there are `members` or a warning came.
@@ -114,8 +150,7 @@ async fn what_is_called_depends_on_no_order_but_the_programs() -> Result<(), Har
 async fn a_function_that_is_still_on_its_way_is_fetched() -> Result<(), HarnessError> {
     let packed = Packed::build("0.27.7", "split", PANDAS)?;
     let wanted = packed.eager("pandas", "tests/apps/beyond.py").await?;
-    // The others come for four seconds after the last that the program calls.
-    let site = packed.site(Line::new(20, 3)).await?;
+    let site = packed.site_without_the_end().await?;
     let run = packed.run(&site, &[PANDAS, "tests/apps/beyond.py"], 0).await?;
     assert_eq!(run.outputs[1], wanted);
     assert_eq!(run.stats[0]["blockingRequests"], 0.0, "all that it calls came first");
@@ -163,8 +198,9 @@ async fn a_split_library_reads_as_the_file_it_is() -> Result<(), HarnessError> {
     let app = "tests/apps/library_bytes.py";
     let wanted = packed.eager("pandas", app).await?;
     let all = count(&packed.index()?, |_| true);
-    for (line, members) in [(Line::new(0, 0), all), (Line::new(20, 3), 0)] {
-        let site = packed.site(line).await?;
+    for (site, members) in
+        [(packed.site(Line::new(0, 0)).await?, all), (packed.site_without_the_end().await?, 0)]
+    {
         let run = packed.run(&site, &[PANDAS, app], members).await?;
         assert_eq!(run.outputs[1], wanted);
         let library = run.library.unwrap_or_default();
