@@ -91,7 +91,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let ready = build::run(Scope::Bench)?;
     demo::indexes(&ready, &options.app, &options.pyodide, &options.strategies)?;
     step("bench: browsers over the shaped line", || {
-        let mut command = bench_command("compare");
+        let mut command = bench_command("compare")?;
         command.args(["--app", &options.app, "--pyodide", &options.pyodide, "--rtt", &options.rtt]);
         command.args(["--engine", &options.engine]);
         command.args([
@@ -128,7 +128,7 @@ fn report(options: &Options) -> Result<()> {
     }
     let out = options.out.as_deref().unwrap_or(cache::root());
     step("bench: browsers over shaped lines", || {
-        let mut command = bench_command("report");
+        let mut command = bench_command("report")?;
         command.arg("--out").arg(std::path::absolute(out)?);
         for (wanted, flag) in [(options.quick, "--quick"), (options.resume, "--resume")] {
             if wanted {
@@ -147,7 +147,7 @@ fn report(options: &Options) -> Result<()> {
 fn jupyterlite(options: &Options, version: &str) -> Result<()> {
     build::run(Scope::Everything)?;
     step("bench: JupyterLite with and without the addon, in Chromium over the shaped line", || {
-        let mut command = binary("bench-jupyterlite");
+        let mut command = binary("bench-jupyterlite")?;
         command.args(["--jupyterlite", version, "--rtt", &options.rtt, "--down", &options.down]);
         command.args(["--rounds", &options.rounds]);
         if let Some(json) = &options.json {
@@ -157,16 +157,20 @@ fn jupyterlite(options: &Options, version: &str) -> Result<()> {
     })
 }
 
-/// `cargo run` of the bench, up to its own arguments.
-pub(crate) fn bench_command(name: &str) -> Command {
-    let mut command = binary("bench");
+/// The bench, up to its own arguments.
+pub(crate) fn bench_command(name: &str) -> Result<Command> {
+    let mut command = binary("bench")?;
     command.arg(name);
-    command
+    Ok(command)
 }
 
-fn binary(name: &str) -> Command {
-    let mut command = Command::new("cargo");
+/// A program of the tests' package, compiled: as a member among all, for the reason that [`cargo_test`](crate::targets::cargo_test)
+/// has.
+fn binary(name: &str) -> Result<Command> {
+    let mut cargo = Command::new("cargo");
+    cargo.current_dir(cache::root());
+    step::run(cargo.args(["build", "--quiet", "--locked", "--workspace", "--bin", name]))?;
+    let mut command = Command::new(cache::root().join("target/debug").join(name));
     command.current_dir(cache::root());
-    command.args(["run", "--quiet", "--locked", "--package", "wheelfs-tests", "--bin", name, "--"]);
-    command
+    Ok(command)
 }

@@ -53,7 +53,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     step(
         &format!("the same Python three times, {} ms away at {} Mbit/s", options.rtt, options.down),
         || {
-            let mut compare = bench_command("compare");
+            let mut compare = bench_command("compare")?;
             compare.args(line).args(["--app", &options.app[0], "--strategies", &strategies.join(",")]);
             step::run(&mut compare)
         },
@@ -62,7 +62,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         return Ok(());
     }
     eprintln!("==> the page, over the same line; Ctrl-C ends it");
-    step::run(bench_command("serve").args(line).args(["--app", &options.app.join(",")]))
+    step::run(bench_command("serve")?.args(line).args(["--app", &options.app.join(",")]))
 }
 
 /// Makes what these strategies need of indexes and packs.
