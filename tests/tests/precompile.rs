@@ -8,7 +8,7 @@ use prefetch_index::{
     index::{Group, Index, Read},
 };
 use serde_json::{Value, json};
-use wheelfs_tests::{HarnessError, Lazy, Node, Parts, Recorder, Site, index, wheel};
+use wheelfs_tests::{HarnessError, Lazy, LineSite, Node, Parts, Recorder, Site, index, wheel};
 use zip::CompressionMethod;
 
 const WHEEL: &str = "late-1.0-py3-none-any.whl";
@@ -49,8 +49,17 @@ fn site(folder: &Path) -> Result<(), HarnessError> {
     Ok(fs::write(file, format::encode(&index).map_err(std::io::Error::other)?)?)
 }
 
-async fn run(parts: &Parts, version: &str, wheelfs: Value, app: &str) -> Result<Lazy, HarnessError> {
-    Node::new(parts).lazy(version, json!({ "wheelfs": wheelfs }), &[app]).await
+/// Boots while hardly anything comes, however long that takes here; then runs the program on a line of `down_mbps`.
+async fn run(
+    parts: &Parts,
+    version: &str,
+    site: &LineSite,
+    wheelfs: Value,
+    down_mbps: u64,
+    app: &str,
+) -> Result<Lazy, HarnessError> {
+    let line = site.url(&format!("/line.json?rtt_ms=20&down_mbps={down_mbps}"));
+    Node::new(parts).lazy(version, json!({ "wheelfs": wheelfs, "line": line }), &[app]).await
 }
 
 #[tokio::test]
@@ -61,7 +70,7 @@ async fn an_import_finds_what_it_would_have_made() -> Result<(), HarnessError> {
     let site = Site::of(&[("/wheels", folder.path())]).start(Line::new(20, 4)).await?;
     for version in ["0.27.7", "314.0.7"] {
         let wheelfs = json!({ "index": folder.path().join("wheelfs.idx"), "baseUrl": site.url("/wheels/") });
-        let lazy = run(&parts, version, wheelfs, "tests/apps/precompiled.py").await?;
+        let lazy = run(&parts, version, &site, wheelfs, 4, "tests/apps/precompiled.py").await?;
         let expected = [
             // What warns or is wrong is left to the import that says so.
             "compiled: plain replaced unlinked",
@@ -104,9 +113,9 @@ async fn pandas_is_compiled_while_it_arrives() -> Result<(), HarnessError> {
     let recorder = Recorder::new(&parts, "0.27.7");
     let trace = fs::read_to_string(recorder.record(app, &folder)?)?;
     let index = recorder.index(app, &folder)?;
-    let site = Site::new(&parts, "0.27.7")?.start(Line::new(20, 4)).await?;
+    let site = Site::new(&parts, "0.27.7")?.start(Line::new(20, 1)).await?;
     let wheelfs = json!({ "index": index, "baseUrl": site.url("/pyodide/") });
-    let lazy = run(&parts, "0.27.7", wheelfs, app).await?;
+    let lazy = run(&parts, "0.27.7", &site, wheelfs, 4, app).await?;
     assert_eq!(lazy.error, None);
     assert!(lazy.output.contains("south     60    231.0   Grace"), "{}", lazy.output);
     assert_eq!(lazy.stats["requests"], 12.0);
@@ -125,9 +134,9 @@ async fn a_library_waits_for_those_it_needs() -> Result<(), HarnessError> {
     let folder = Parts::root().join("target/test-index/precompiled-sklearn");
     let index = Recorder::new(&parts, "0.27.7").index(app, &folder)?;
     // scipy's libraries need that of openblas, which is large and an archive of its own.
-    let site = Site::new(&parts, "0.27.7")?.start(Line::new(20, 16)).await?;
+    let site = Site::new(&parts, "0.27.7")?.start(Line::new(20, 1)).await?;
     let wheelfs = json!({ "index": index, "baseUrl": site.url("/pyodide/") });
-    let lazy = run(&parts, "0.27.7", wheelfs, app).await?;
+    let lazy = run(&parts, "0.27.7", &site, wheelfs, 16, app).await?;
     assert_eq!(lazy.error, None);
     assert_eq!(lazy.stats["blockingRequests"], 0.0, "{:?}", lazy.stats);
     assert!(lazy.stats["prepared"] > 100.0, "{:?}", lazy.stats);
