@@ -1,4 +1,5 @@
-//! Pyodide distributions as a site serves them: npm's runtime and lock file, the wheels, `.br` beside what compresses.
+//! Pyodide distributions as a site serves them: npm's runtime and lock file, the wheels, and `.br` beside what
+//! compresses.
 
 use std::{
     fs,
@@ -80,7 +81,7 @@ pub(crate) fn from_wheels(cache: &Path, node_modules: &Path, wheels: &Wheels) ->
         }
         eprintln!("    {}: lock entries from PyPI's own files: {}", wheels.pyodide, replaced.join(", "));
         fs::write(partial.join("pyodide-lock.json"), serde_json::to_vec(&lock)?)?;
-        compress(partial)
+        if wheels.compressed { compress(partial) } else { Ok(()) }
     })?;
     Ok(folder)
 }
@@ -106,10 +107,11 @@ fn copy_runtime(node_modules: &Path, version: &str, folder: &Path) -> Result<Val
     Ok(serde_json::from_slice(&fs::read(package.join("pyodide-lock.json"))?)?)
 }
 
-fn compress(folder: &Path) -> Result<()> {
-    let files: Vec<_> =
-        COMPRESSED.iter().map(|name| folder.join(name)).filter(|path| path.exists()).collect();
-    setup::brotli(&files)
+/// Writes what is missing of the `.br`.
+pub(crate) fn compress(folder: &Path) -> Result<()> {
+    let files = COMPRESSED.iter().map(|name| folder.join(name));
+    let is_missing = |path: &PathBuf| path.exists() && !setup::brotli_name(path).exists();
+    setup::brotli(&files.filter(is_missing).collect::<Vec<_>>())
 }
 
 fn packages(lock: &Value) -> Result<impl Iterator<Item = &Value>> {

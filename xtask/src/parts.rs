@@ -30,6 +30,10 @@ pub(crate) struct Bundle {
 #[derive(Deserialize)]
 pub(crate) struct Wheels {
     pub(crate) pyodide: String,
+    /// Whether the runtime is compressed when it is set up: brotli 11 takes most of a minute for it, and what nobody measures
+    /// is served as it is.
+    #[serde(default)]
+    pub(crate) compressed: bool,
     pub(crate) python: String,
     pub(crate) abi: String,
     pub(crate) platform: String,
@@ -60,7 +64,7 @@ pub(crate) struct Places {
     pub(crate) node_modules: PathBuf,
     #[serde(flatten)]
     pub(crate) browsers: Browsers,
-    /// Pyodide version → a folder as a site serves it: runtime, lock file, wheels, and `.br` beside what compresses.
+    /// Pyodide version → a folder as a site serves it: runtime, lock file, wheels, and beside what compresses `.br`, where it is measured.
     pub(crate) pyodide: BTreeMap<String, PathBuf>,
     /// The folder of npm packages that the tests' sites are made with: vite, @pyscript/core.
     pub(crate) site_modules: PathBuf,

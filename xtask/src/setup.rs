@@ -171,13 +171,14 @@ fn environment(jupyterlite: &str) -> String {
 /// debug build of a Rust one takes minutes over Pyodide's 10 MB.
 pub(crate) fn brotli(files: &[PathBuf]) -> Result<()> {
     const SCRIPT: &str = "
-        const { readFileSync, writeFileSync } = require('node:fs');
+        const { readFileSync, renameSync, writeFileSync } = require('node:fs');
         const { brotliCompressSync, constants } = require('node:zlib');
         for (const file of process.argv.slice(1)) {
             const bytes = readFileSync(file);
             const params = { [constants.BROTLI_PARAM_QUALITY]: 11, [constants.BROTLI_PARAM_LGWIN]: 24,
                              [constants.BROTLI_PARAM_SIZE_HINT]: bytes.length };
-            writeFileSync(file + '.br', brotliCompressSync(bytes, { params }));
+            writeFileSync(file + '.partial', brotliCompressSync(bytes, { params }));
+            renameSync(file + '.partial', file + '.br');
         }";
     if files.is_empty() {
         return Ok(());
