@@ -77,12 +77,13 @@ fn found((program, package): (&str, &str)) -> Result<PathBuf> {
     })
 }
 
-/// Compiled once, without optimisation: it passes on a few commands, and takes half the time to build.
+/// Compiled once, neither optimised nor to be debugged: it passes on a few commands, and takes half the time to build.
 fn geckodriver(cache: &Path) -> Result<PathBuf> {
     let folder = cache.join("geckodriver");
     cache::filled(&folder, GECKODRIVER, |partial| {
         eprintln!("    cargo install geckodriver {GECKODRIVER}");
         let mut cargo = Command::new("cargo");
+        cargo.env("CARGO_PROFILE_DEV_DEBUG", "0");
         cargo.args(["install", "geckodriver", "--version", GECKODRIVER, "--locked", "--debug", "--quiet"]);
         step::run_quietly(cargo.arg("--root").arg(partial))?;
         Ok(())
