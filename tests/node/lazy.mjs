@@ -2,11 +2,12 @@
  * Runs Python through wheelfs.
  *
  * node lazy.mjs OPTIONS FILE… — OPTIONS: JSON of { package: folder of the npm package, indexURL, wheelfs, packages, mount:
- * URLs of wheels to mount, line: URL to post to when Pyodide is there, which changes the line, prefetch: wait for all of the index first, blocking: run it where no read can suspend, throws:
- * what the option `progress` throws each time }; FILE: a Python program, several of which run at once. Prints { output,
- * version, stats, trace, progress, error, warnings } as its last line; `progress` has what the option of that name was told,
- * [bytes, expectedBytes] each; `error` is what a program sees when `loadPyodide`, `loadPackage`, `prefetch` or the run
- * rejects: { name, code, message, url, member }; `warnings` is what the console was told.
+ * URLs of wheels to mount, line: URL to post to when Pyodide is there, which changes the line, prefetch: wait for all of the
+ * index first, blocking: run it where no read can suspend, throws: what the option `progress` throws each time }; FILE: a
+ * Python program, several of which run at once. Prints { output, version, stats, trace, progress, error, warnings } as its
+ * last line; `progress` has what the option of that name was told, [bytes, expectedBytes] each; `error` is what a program
+ * sees when `loadPyodide`, `loadPackage`, `prefetch` or the run rejects: { name, code, message, url, member }; `warnings` is
+ * what the console was told.
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";

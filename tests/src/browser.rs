@@ -5,7 +5,7 @@ use std::{
     net::{Ipv4Addr, TcpStream},
     path::Path,
     pin::Pin,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use fantoccini::{
@@ -17,7 +17,10 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio::process::Child;
+use tokio::{
+    process::Child,
+    time::{sleep, timeout},
+};
 
 use crate::{Engine, HarnessError, Parts, engine::LOG};
 
@@ -29,8 +32,7 @@ const POLL: Duration = Duration::from_millis(100);
 const PATIENCE: Duration = Duration::from_secs(600);
 
 /// What a page can say of a result that does not come.
-const WHEREABOUTS: &str =
-    "return JSON.stringify({ now: performance.now(), at: window.at, stats: window.stats?.() })";
+const WHEREABOUTS: &str = "return { now: performance.now(), at: window.at, stats: window.stats?.() }";
 
 /// How long a browser may take to end before it is left behind.
 const FAREWELL: Duration = Duration::from_secs(10);
@@ -105,20 +107,26 @@ impl Browser {
     pub async fn result<T: DeserializeOwned>(&self, url: &str) -> Result<T, HarnessError> {
         let failed = |message: &str| HarnessError::Page { url: url.to_owned(), message: message.to_owned() };
         self.goto(url).await?;
-        let began = Instant::now();
+        let Ok(result) = timeout(PATIENCE, self.poll_result()).await else {
+            // A thread that never comes back to its event loop does not answer this either.
+            let whereabouts = timeout(FAREWELL, self.execute(WHEREABOUTS)).await;
+            let whereabouts = whereabouts.unwrap_or_else(|_| Ok("its thread is busy".into()))?;
+            return Err(failed(&format!("no result after {} s; {whereabouts}", PATIENCE.as_secs())));
+        };
+        let result = result?;
+        match result["error"].as_str() {
+            Some(message) => Err(failed(message)),
+            None => serde_json::from_value(result).map_err(|error| failed(&error.to_string())),
+        }
+    }
+
+    async fn poll_result(&self) -> Result<Value, HarnessError> {
         loop {
-            if began.elapsed() > PATIENCE {
-                let whereabouts = self.execute(WHEREABOUTS).await?;
-                return Err(failed(&format!("no result after {} s; {whereabouts}", PATIENCE.as_secs())));
-            }
             let result = self.execute("return window.result ?? null").await?;
-            if let Some(message) = result["error"].as_str() {
-                return Err(failed(message));
-            }
             if !result.is_null() {
-                return serde_json::from_value(result).map_err(|error| failed(&error.to_string()));
+                return Ok(result);
             }
-            tokio::time::sleep(POLL).await;
+            sleep(POLL).await;
         }
     }
 
