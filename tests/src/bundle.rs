@@ -9,13 +9,12 @@ use std::{
 use prefetch_index::{
     format,
     index::{Content, Index, Install, bytecode_path},
-    pack::{Decoder, Step},
     zip::decode_member,
 };
 use serde::Serialize;
 use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
 
-use crate::{HarnessError, Parts};
+use crate::{HarnessError, Parts, decoder, next_file};
 
 /// What [`prepare`] makes for strategies that a visitor of the page may choose, each with the file that is written last.
 const OFFERED: [(&str, &str); 2] = [("bundle", "bundle.json"), ("memfs", "memfs.json")];
@@ -104,11 +103,9 @@ fn members(
 fn bytecode(index: &Index, folder: &Path) -> Result<Vec<(String, Vec<u8>)>, HarnessError> {
     let mut files = Vec::new();
     for pack in &index.packs {
-        let lengths: Vec<u64> = pack.files.iter().map(|file| index.packed_len(file)).collect();
-        let limit = lengths.iter().sum();
-        let mut decoder = Decoder::new(pack.id, lengths, limit);
+        let mut decoder = decoder(index, pack);
         decoder.supply(&fs::read(folder.join(&pack.url))?);
-        while let Step::Member { number, bytes } = next(&mut decoder)? {
+        while let Some((number, bytes)) = next_file(&mut decoder)? {
             let file = &pack.files[number as usize];
             let archive = &index.archives[file.archive as usize];
             let member = &archive.members[file.member as usize];
@@ -119,15 +116,6 @@ fn bytecode(index: &Index, folder: &Path) -> Result<Vec<(String, Vec<u8>)>, Harn
         }
     }
     Ok(files)
-}
-
-fn next(decoder: &mut Decoder) -> Result<Step, HarnessError> {
-    loop {
-        match decoder.step(usize::MAX).map_err(std::io::Error::other)? {
-            Step::Working => {}
-            step => return Ok(step),
-        }
-    }
 }
 
 fn installed(index: &Index, install: Install, path: &str) -> String {

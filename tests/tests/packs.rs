@@ -10,11 +10,11 @@ use demo_site::{Entry, Line};
 use prefetch_index::{
     format,
     index::{Content, Index, PackedFile},
-    pack::{self, Decoder, Effort, Kind, Packed, Step},
+    pack::{self, Effort, Kind, Packed},
 };
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
-use wheelfs_tests::{HarnessError, Lazy, LineSite, Node, Parts, Recorder, Site};
+use wheelfs_tests::{HarnessError, Lazy, LineSite, Node, Parts, Recorder, Site, decoder, next_file};
 
 /// What Pyodide boots from.
 const STDLIB: &str = "python_stdlib.pack";
@@ -331,11 +331,10 @@ async fn bytecode_of_another_python_or_another_source_is_not_used() -> Result<()
     // The same pack again, its bytecode marked as of a Python that does not exist.
     let index = packs.index()?;
     let [pack] = index.packs.as_slice() else { panic!("one program has one pack") };
-    let lengths: Vec<u64> = pack.files.iter().map(|file| index.packed_len(file)).collect();
-    let mut decoder = Decoder::new(pack.id, lengths.clone(), lengths.iter().sum());
+    let mut decoder = decoder(&index, pack);
     decoder.supply(&fs::read(packs.folder.join(&pack.url))?);
     let mut files = Vec::new();
-    while let Step::Member { number, mut bytes } = decoder.step(usize::MAX).map_err(std::io::Error::other)? {
+    while let Some((number, mut bytes)) = next_file(&mut decoder)? {
         let bytecode = pack.files[number as usize].content != Content::Member;
         if bytecode {
             bytes[0] ^= 0xff;

@@ -6,11 +6,12 @@ use demo_site::{Fault, Line};
 use prefetch_index::{
     format,
     index::{Content, Index, PackedFile},
-    pack::{Decoder, Step},
 };
 use serde::Deserialize;
 use serde_json::json;
-use wheelfs_tests::{Browser, Engine, HarnessError, LineSite, Node, Parts, Recorder, Site};
+use wheelfs_tests::{
+    Browser, Engine, HarnessError, LineSite, Node, Parts, Recorder, Site, decoder, next_file,
+};
 
 const PANDAS: &str = "demo-site/apps/pandas.py";
 
@@ -61,19 +62,13 @@ impl Packed {
         let [pack] = index.packs.as_slice() else { panic!("{} packs", index.packs.len()) };
         let is_called = |file: &&PackedFile| !matches!(file.content, Content::Secondary(_));
         let mut awaited = pack.files.iter().take_while(is_called).count();
-        let lengths: Vec<u64> = pack.files.iter().map(|file| index.packed_len(file)).collect();
-        let limit = lengths.iter().sum();
-        let mut decoder = Decoder::new(pack.id, lengths, limit);
+        let mut decoder = decoder(&index, pack);
         let mut len = 0;
-        for piece in fs::read(self.folder.join("pandas.pack"))?.chunks(4096) {
+        for piece in fs::read(self.folder.join(&pack.url))?.chunks(4096) {
             decoder.supply(piece);
             len += piece.len() as u64;
-            loop {
-                match decoder.step(usize::MAX).map_err(std::io::Error::other)? {
-                    Step::Member { .. } => awaited = awaited.saturating_sub(1),
-                    Step::Working => {}
-                    Step::Starved | Step::Done => break,
-                }
+            while next_file(&mut decoder)?.is_some() {
+                awaited = awaited.saturating_sub(1);
             }
             if awaited == 0 {
                 break;

@@ -12,7 +12,8 @@ use clap::Args;
 
 use crate::{
     bench::bench_command,
-    build, cache, distribution,
+    build, cache,
+    distribution::compress,
     setup::{self, Ready, Scope},
     step,
     step::step,
@@ -67,7 +68,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 
 /// Makes what these strategies need of indexes and packs, and compresses the runtime.
 pub(crate) fn indexes(ready: &Ready, app: &str, pyodide: &str, strategies: &[String]) -> Result<()> {
-    step(&format!("Pyodide {pyodide}: brotli"), || distribution::compress(found(ready, pyodide)?))?;
+    step(&format!("Pyodide {pyodide}: brotli"), || compress(distribution(ready, pyodide)?))?;
     let plain = index(ready, app, pyodide)?;
     let wants = |names: &[&str]| strategies.iter().any(|strategy| names.contains(&strategy.as_str()));
     let full: &[&str] = &["--pack", "--stdlib"];
@@ -86,7 +87,7 @@ pub(crate) fn indexes(ready: &Ready, app: &str, pyodide: &str, strategies: &[Str
 pub(crate) fn index(ready: &Ready, app: &str, pyodide: &str) -> Result<PathBuf> {
     let root = cache::root();
     let source = root.join(format!("demo-site/apps/{app}.py"));
-    let distribution = found(ready, pyodide)?;
+    let distribution = distribution(ready, pyodide)?;
     let tool = root.join("target/release/prefetch-index");
     let folder = root.join(format!("target/site/index/{pyodide}/{app}"));
     let mut inputs = fs::read(&source).with_context(|| format!("no app {}", source.display()))?;
@@ -106,7 +107,7 @@ pub(crate) fn index(ready: &Ready, app: &str, pyodide: &str) -> Result<PathBuf> 
 
 /// Builds the index of the trace in `plain` once more, in its folder `name`, by other options.
 fn packs(ready: &Ready, app: &str, pyodide: &str, plain: &Path, name: &str, options: &[&str]) -> Result<()> {
-    let distribution = found(ready, pyodide)?;
+    let distribution = distribution(ready, pyodide)?;
     let trace = plain.join(format!("{app}.trace"));
     let mut inputs = fs::read(plain.join("wheelfs.idx"))?;
     inputs.extend(fs::read(cache::root().join("target/release/prefetch-index"))?);
@@ -118,7 +119,7 @@ fn packs(ready: &Ready, app: &str, pyodide: &str, plain: &Path, name: &str, opti
     })
 }
 
-fn found<'a>(ready: &'a Ready, pyodide: &str) -> Result<&'a PathBuf> {
+fn distribution<'a>(ready: &'a Ready, pyodide: &str) -> Result<&'a PathBuf> {
     ready.places.pyodide.get(pyodide).with_context(|| format!("set-up has no Pyodide {pyodide}"))
 }
 

@@ -64,7 +64,8 @@ pub(crate) struct Places {
     pub(crate) node_modules: PathBuf,
     #[serde(flatten)]
     pub(crate) browsers: Browsers,
-    /// Pyodide version → a folder as a site serves it: runtime, lock file, wheels, and beside what compresses `.br`, where it is measured.
+    /// Pyodide version → a folder as a site serves it: runtime, lock file, wheels, and `.br` beside what compresses, where
+    /// it is measured.
     pub(crate) pyodide: BTreeMap<String, PathBuf>,
     /// The folder of npm packages that the tests' sites are made with: vite, @pyscript/core.
     pub(crate) site_modules: PathBuf,
