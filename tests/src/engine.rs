@@ -14,9 +14,9 @@ use tokio::{
 use crate::{HarnessError, Parts};
 
 /// No sandbox and no GPU: it also has to start as root in a container. The rest keeps Chromium from using the line for
-/// itself, from refusing the demo site's own certificate, and from sampling its heap, which it does in a share of its
-/// processes: the stack of a sample is walked by frame pointers, and Chromium 156 walks beyond the end of a JSPI stack,
-/// into its guard page.
+/// itself, from refusing the demo site's own certificate, and from sampling its heap (for a profile, and for GWP-ASan),
+/// which it does in a share of its processes: the stack of a sample is walked by frame pointers, and Chromium 156 walks
+/// beyond the end of a JSPI stack, into its guard page.
 const CHROMIUM_FLAGS: [&str; 14] = [
     "--headless=new",
     "--no-sandbox",
@@ -28,7 +28,7 @@ const CHROMIUM_FLAGS: [&str; 14] = [
     "--disable-component-update",
     "--disable-default-apps",
     "--disable-extensions",
-    "--disable-features=HeapProfilerReporting",
+    "--disable-features=HeapProfilerReporting,GwpAsanMalloc,GwpAsanPartitionAlloc",
     "--disable-sync",
     "--ignore-certificate-errors",
     "--enable-logging=stderr",
