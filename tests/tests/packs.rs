@@ -6,10 +6,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use demo_site::{Entry, Line};
+use demo_site::{Entry, Fault, Line};
 use prefetch_index::{
     format,
-    index::{Content, Index, PackedFile},
+    index::{Content, Index, PackedFile, bytecode_path},
     pack::{self, Effort, Kind, Packed},
 };
 use serde::{Deserialize, de::DeserializeOwned};
@@ -276,6 +276,53 @@ async fn a_pack_that_cannot_be_used_leaves_the_wheels() -> Result<(), HarnessErr
         let (wheels, packed) = requests(&site);
         assert!(!wheels.is_empty() && !packed.is_empty(), "{says}: {wheels:?} {packed:?}");
     }
+    Ok(())
+}
+
+/// What had arrived when a pack broke off is used, and its sources are not asked for.
+#[tokio::test]
+async fn what_came_of_a_pack_that_is_cut_off_is_used() -> Result<(), HarnessError> {
+    let app = "tests/apps/bytecode_here.py";
+    let packs = Packs::build("0.27.7", "cut", &[app], &[])?;
+    let index = packs.index()?;
+    let [pack] = index.packs.as_slice() else { panic!("one program has one pack") };
+    packs.edit(&pack.url, |bytes| bytes.truncate(bytes.len() / 2))?;
+    let mut decoder = decoder(&index, pack);
+    decoder.supply(&fs::read(packs.folder.join(&pack.url))?);
+    let mut arrived = BTreeSet::new();
+    while let Some((number, _)) = next_file(&mut decoder)? {
+        let PackedFile { archive, member, content } = pack.files[number as usize];
+        if matches!(content, Content::Bytecode(_)) {
+            let source = &index.archives[archive as usize].members[member as usize].path;
+            arrived.extend(bytecode_path(source, &index.python));
+        }
+    }
+    assert!(!arrived.is_empty() && arrived.len() + 3 < pack.files.len(), "{arrived:?}");
+
+    let site = packs.site().await?;
+    let lazy = packs.lazy(&site, None, app).await?;
+    let found: BTreeSet<String> = lazy.output.lines().map(str::to_owned).collect();
+    assert_eq!((lazy.error, found), (None, arrived));
+    assert!(!requests(&site).0.is_empty(), "the others came from the wheels");
+    assert_eq!(lazy.stats["waitingBytes"], 0.0, "bytes that nobody read: {:?}", lazy.stats);
+    Ok(())
+}
+
+/// A server that cannot answer is given time.
+#[tokio::test]
+async fn a_pack_is_asked_for_again_later() -> Result<(), HarnessError> {
+    let app = "tests/apps/tiny.py";
+    let packs = Packs::build("0.27.7", "again", &[app], &[])?;
+    let site = packs.site().await?;
+    site.server.inject("/packs/tiny.pack", Fault::Status(503), 3);
+    let lazy = packs.lazy(&site, None, app).await?;
+    assert_eq!((&lazy.error, lazy.output.as_str()), (&None, "1.16.0"));
+    assert_eq!(lazy.warnings, [""; 0]);
+    let (wheels, packed) = requests(&site);
+    assert_eq!((wheels.len(), packed.len()), (0, 4), "{wheels:?}");
+    // At least half of 150, 300 and 600 ms.
+    let waited = packed[3].start_ms - packed[0].start_ms;
+    assert!(waited > 500.0, "{packed:?}");
     Ok(())
 }
 

@@ -3,13 +3,14 @@
 use std::{
     collections::BTreeMap,
     fs,
-    io::Read,
+    io::{Read, Seek, Write},
     os::unix::fs::symlink,
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use demo_site::{Entry, Fault, Line};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use wheelfs_tests::{Browser, HarnessError, Lazy, LineSite, Node, Parts, Site, wheel};
@@ -153,6 +154,76 @@ print(len(open(path).read()))
         let [line] = run.warnings.as_slice() else { panic!("{:?}", run.warnings) };
         assert!(line.contains("no memory is left for its 12345 bytes"), "{line}");
     }
+    Ok(())
+}
+
+/// A wheel whose one member is deflated, of so many bytes. They are a hole in the file: nobody is to come as far as that.
+fn wheel_of_a_hole(path: &Path, name: &str, len: u32) -> Result<(), HarnessError> {
+    let name_len = name.len() as u16;
+    // From "version needed" to the name's length: version 2.0, deflated, the first of January 1980 (APPNOTE 4.3.7).
+    let mut common = Vec::new();
+    [20, 0, 8, 0, 0x21].iter().for_each(|field: &u16| common.extend(field.to_le_bytes()));
+    [0, len, len].iter().for_each(|field: &u32| common.extend(field.to_le_bytes()));
+    common.extend(name_len.to_le_bytes());
+    let local = [&b"PK\x03\x04"[..], &common, &[0; 2], name.as_bytes()].concat();
+    let central = [&b"PK\x01\x02\x14\0"[..], &common, &[0; 16], name.as_bytes()].concat();
+    let (start, size) = ((local.len() as u32 + len).to_le_bytes(), (central.len() as u32).to_le_bytes());
+    let end = [&b"PK\x05\x06\0\0\0\0\x01\0\x01\0"[..], &size, &start, &[0; 2]].concat();
+    let mut file = fs::File::create(path)?;
+    file.write_all(&local)?;
+    file.seek_relative(len.into())?;
+    Ok(file.write_all(&[central, end].concat())?)
+}
+
+/// 3 GiB, compressed, are more than a WebAssembly memory's half: they are refused when the first of them come.
+#[tokio::test]
+async fn a_file_that_no_memory_can_hold_is_an_error() -> Result<(), HarnessError> {
+    const PROGRAM: &str = "
+import sysconfig
+folder = sysconfig.get_path('purelib')
+try:
+    open(folder + '/huge.bin')
+except OSError as error:
+    print(error.errno, error.filename == folder + '/huge.bin')
+print(open(folder + '/data.txt').read())
+";
+    const HUGE: u32 = 3 << 30;
+    let wheels = Wheels::serve().await?;
+    let name = "huge-1.0-py3-none-any.whl";
+    wheel_of_a_hole(&wheels.folder.path().join(name), "huge.bin", HUGE)?;
+    let huge = wheels.site.url(&format!("/{name}"));
+    let url = wheels.add("data-1.0", "data.txt", b"data")?;
+    let run = wheels.run(PROGRAM, json!({ "mount": [huge, url] })).await?;
+    assert_eq!(run.output, "29 True\ndata", "{:?}", run.error);
+    let [line] = run.warnings.as_slice() else { panic!("{:?}", run.warnings) };
+    assert!(line.contains(&huge) && line.contains("no memory is left"), "{line}");
+    Ok(())
+}
+
+/// What the option `rest` brings is not only what was there when it began.
+#[tokio::test]
+async fn the_rest_is_that_of_later_mounts_too() -> Result<(), HarnessError> {
+    let wheels = Wheels::serve().await?;
+    let url = wheels.add("late-1.0", "late.txt", b"late")?;
+    let program = wheels.folder.path().join("program.py");
+    fs::write(
+        &program,
+        format!(
+            "import asyncio, pyodide_js\nawait asyncio.sleep(3)\nawait pyodide_js.wheelfs.mount({url:?})\n"
+        ),
+    )?;
+    #[derive(Deserialize)]
+    struct Filled {
+        output: String,
+        filled: BTreeMap<String, f64>,
+        read: BTreeMap<String, f64>,
+    }
+    let options = json!({ "wheelfs": { "rest": true } });
+    let run: Filled =
+        Node::new(&wheels.parts).with_wheelfs("node/rest.mjs", PYODIDE, options, &[program]).await?;
+    assert_eq!(run.output.split(' ').next(), Some("2"), "{}", run.output);
+    assert!(run.filled["waitingBytes"] > 0.0, "{:?}", run.filled);
+    assert_eq!(run.filled["requests"], run.read["requests"], "all was here: {:?} {:?}", run.filled, run.read);
     Ok(())
 }
 

@@ -103,6 +103,11 @@ impl<W> Blocks<W> {
         }
     }
 
+    /// Whether somebody waits for any run.
+    pub fn are_awaited(&self) -> bool {
+        self.under_way.iter().any(|run| !run.waiting.is_empty())
+    }
+
     /// The run that begins with block `first` has come, or failed. Returns who waits for it.
     pub fn ended(&mut self, member: MemberId, first: u64) -> Vec<W> {
         let at = self.under_way.iter().position(|run| (run.member, run.blocks.start) == (member, first));
@@ -180,8 +185,10 @@ mod tests {
             blocks.wait(MEMBER, &wanted, || name);
         }
         blocks.wait(OTHER, &(0..9), || 'd');
+        assert!(blocks.are_awaited());
         assert_eq!((blocks.ended(MEMBER, 0), blocks.ended(MEMBER, 6)), (vec!['a', 'b'], vec!['a']));
         assert_eq!(blocks.ended(MEMBER, 0), []);
+        assert!(!blocks.are_awaited());
     }
 
     proptest! {

@@ -1,8 +1,8 @@
 //! The filesystem that runs in the page: every member of every mounted wheel is visible, and its bytes arrive when
 //! Python reads them.
 //!
-//! [`tree`], [`cache`], [`packs`], [`blocks`], [`scheduler`], [`response`] and [`trace`] are pure: they know neither browser
-//! nor clock and are tested natively. `web` is the edge: it performs the scheduler's requests with `fetch`, or with a synchronous request where
+//! [`tree`], [`cache`], [`packs`], [`blocks`], [`scheduler`], [`response`], [`patience`] and [`trace`] are pure: they know
+//! neither browser nor clock and are tested natively. `web` is the edge: it performs the scheduler's requests with `fetch`, or with a synchronous request where
 //! nothing can wait, and exports the whole to the JavaScript in `vfs/js`, which makes Emscripten nodes of it.
 //!
 //! ```
@@ -20,6 +20,7 @@
 pub mod blocks;
 pub mod cache;
 pub mod packs;
+pub mod patience;
 pub mod response;
 pub mod scheduler;
 pub mod trace;

@@ -1,7 +1,7 @@
 //! Which packs are under way, which of their files have come, and who waits for them.
 //!
-//! A pack is opened at most once. Its files arrive one by one, usable at once; if it fails, whatever had not arrived is to
-//! be had from the wheels, and bytecode, which is in no wheel, not at all.
+//! A pack is opened at most once. Its files arrive one by one, usable at once and whatever becomes of the others; if it
+//! fails, what had not arrived is to be had from the wheels, and bytecode, which is in no wheel, not at all.
 
 use std::collections::HashMap;
 
@@ -14,7 +14,7 @@ enum Progress<W> {
     Idle { files: usize, bytes: u64 },
     Coming { arrived: Vec<bool>, waiters: Vec<(u32, W)>, to_come: u64 },
     Complete,
-    Failed,
+    Failed { arrived: Vec<bool> },
 }
 
 /// Where a file of a pack is; the nearer, the greater.
@@ -73,30 +73,34 @@ impl<W> Packs<W> {
         places.filter(|(_, at)| *at != Whereabouts::Lost).max_by_key(|(_, at)| *at)
     }
 
-    /// Whether a pack that was opened and has not failed makes asking for this member needless: it brings the member, or
-    /// what takes its place.
+    /// Whether asking for this member is needless, since packs that were opened bring it, or have, or what takes its place.
     pub fn serves(&self, member: MemberId) -> bool {
-        self.brings(&[FileId::Member(member), FileId::Bytecode(member), FileId::Primary(member)])
+        self.brings(member) || self.is_brought(FileId::Bytecode(member))
     }
 
-    /// Whether a pack that was opened and has not failed brings one of these files, or has brought it.
-    pub fn brings(&self, files: &[FileId]) -> bool {
-        files
-            .iter()
-            .any(|file| matches!(self.place(*file), Some((_, Whereabouts::Coming | Whereabouts::Arrived))))
+    /// The same of the member itself: as it is, or as the two modules of a library.
+    pub fn brings(&self, member: MemberId) -> bool {
+        self.is_brought(FileId::Member(member))
+            || [FileId::Primary(member), FileId::Secondary(member)].iter().all(|half| self.is_brought(*half))
+    }
+
+    fn is_brought(&self, file: FileId) -> bool {
+        matches!(self.place(file), Some((_, Whereabouts::Coming | Whereabouts::Arrived)))
     }
 
     /// Where that file is.
     pub fn whereabouts(&self, file: PackedId) -> Whereabouts {
-        match self.packs.get(file.pack as usize) {
-            None | Some(Progress::Failed) => Whereabouts::Lost,
-            Some(Progress::Idle { .. }) => Whereabouts::Unopened,
-            Some(Progress::Complete) => Whereabouts::Arrived,
-            Some(Progress::Coming { arrived, .. }) => match arrived.get(file.file as usize) {
-                Some(true) => Whereabouts::Arrived,
-                Some(false) => Whereabouts::Coming,
-                None => Whereabouts::Lost,
-            },
+        let (arrived, otherwise) = match self.packs.get(file.pack as usize) {
+            None => return Whereabouts::Lost,
+            Some(Progress::Idle { .. }) => return Whereabouts::Unopened,
+            Some(Progress::Complete) => return Whereabouts::Arrived,
+            Some(Progress::Coming { arrived, .. }) => (arrived, Whereabouts::Coming),
+            Some(Progress::Failed { arrived }) => (arrived, Whereabouts::Lost),
+        };
+        match arrived.get(file.file as usize) {
+            Some(true) => Whereabouts::Arrived,
+            Some(false) => otherwise,
+            None => Whereabouts::Lost,
         }
     }
 
@@ -158,11 +162,14 @@ impl<W> Packs<W> {
     /// The pack has come whole, or (`failed`) will not: who is to be woken.
     pub fn end(&mut self, pack: u32, failed: bool) -> Vec<W> {
         let Some(progress) = self.packs.get_mut(pack as usize) else { return Vec::new() };
-        let ended = if failed { Progress::Failed } else { Progress::Complete };
-        match std::mem::replace(progress, ended) {
-            Progress::Coming { waiters, .. } => waiters.into_iter().map(|(_, waiter)| waiter).collect(),
-            _ => Vec::new(),
+        let (arrived, waiters) = match std::mem::replace(progress, Progress::Complete) {
+            Progress::Coming { arrived, waiters, .. } => (arrived, waiters),
+            _ => (Vec::new(), Vec::new()),
+        };
+        if failed {
+            *progress = Progress::Failed { arrived };
         }
+        waiters.into_iter().map(|(_, waiter)| waiter).collect()
     }
 }
 
@@ -252,6 +259,22 @@ mod tests {
     }
 
     #[test]
+    fn what_came_before_a_pack_failed_is_here() {
+        let mut packs = packs();
+        packs.open(0);
+        packs.arrived(file(0, 1));
+        packs.end(0, true);
+        assert_eq!(packs.place(FileId::Bytecode(member(1))), Some((file(0, 1), Whereabouts::Arrived)));
+        assert!(packs.serves(member(1)) && !packs.brings(member(1)), "bytecode is not its source");
+        assert_eq!(packs.whereabouts(file(0, 0)), Whereabouts::Lost);
+        packs.open(1);
+        packs.arrived(file(1, 1));
+        assert!(packs.brings(member(2)));
+        packs.end(1, true);
+        assert!(!packs.serves(member(2)), "half a library");
+    }
+
+    #[test]
     fn a_library_in_two_modules_is_served_and_is_no_file() {
         let mut packs = packs();
         packs.open(1);
@@ -276,6 +299,16 @@ mod tests {
         packs.arrived(file(0, 0));
         assert_eq!(place(&packs, 0), Some((file(0, 0), Whereabouts::Arrived)));
         packs.end(0, true);
-        assert_eq!(place(&packs, 0), Some((file(1, 0), Whereabouts::Coming)));
+        assert_eq!(place(&packs, 0), Some((file(0, 0), Whereabouts::Arrived)));
+    }
+
+    #[test]
+    fn a_file_of_two_packs_comes_with_the_other_if_one_fails() {
+        let mut packs = packs();
+        packs.open(0);
+        packs.open(1);
+        packs.end(0, true);
+        let place = packs.place(FileId::Member(member(0)));
+        assert_eq!(place, Some((file(1, 0), Whereabouts::Coming)));
     }
 }

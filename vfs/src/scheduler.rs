@@ -51,6 +51,12 @@ pub enum SupplyError {
     /// The request was given up, or its archive is arriving whole by another.
     #[error("the request is no longer wanted")]
     Gone,
+    /// So many bytes cannot be allocated.
+    #[error("no memory is left for its {0} bytes")]
+    NoMemory(
+        /// Length of the request's span.
+        u64,
+    ),
     /// More bytes than asked for.
     #[error("{got} bytes arrived where {wanted} were asked for")]
     TooLong {
@@ -200,6 +206,15 @@ impl Scheduler {
         }
     }
 
+    /// `span` will be wanted: where it is here or on its way, it stays until it is released. Whether it is, and not only
+    /// because nothing else was to be done.
+    pub fn foresee(&mut self, archive: u32, span: &Range<u64>) -> bool {
+        let Some(id) = self.covering(archive, span).map(|(id, _)| id) else { return false };
+        let Some(request) = self.requests.get_mut(&id) else { return false };
+        request.unread.insert(span.start);
+        !request.background || span.end <= request.arrived_to()
+    }
+
     /// Queues planned requests behind those already queued. What is here or under way is not asked for again; what comes
     /// because nothing else was to be done is foreseen now.
     pub fn prefetch(&mut self, planned: &[plan::Request], wants: &[plan::Want]) {
@@ -230,10 +245,7 @@ impl Scheduler {
     pub fn fill(&mut self, archive: u32, spans: Vec<Range<u64>>, gap: u64, most: u64) {
         // What lies in a request between the planned spans would go with the last of those.
         for span in &spans {
-            let covering = self.covering(archive, span).map(|(id, _)| id);
-            if let Some(request) = covering.and_then(|id| self.requests.get_mut(&id)) {
-                request.unread.insert(span.start);
-            }
+            self.foresee(archive, span);
         }
         let mut batch: Vec<Range<u64>> = Vec::new();
         for span in spans.into_iter().map(Some).chain([None]) {
@@ -325,7 +337,9 @@ impl Scheduler {
         }
         if request.data.is_empty() {
             // One allocation of the exact size. The length was checked against the archive's when the span was made.
-            request.data.reserve_exact(request.len() as usize);
+            let len = request.len();
+            let room = usize::try_from(len).ok().and_then(|len| request.data.try_reserve_exact(len).ok());
+            room.ok_or(SupplyError::NoMemory(len))?;
         }
         request.data.extend_from_slice(bytes);
         Ok(request.arrived_to())

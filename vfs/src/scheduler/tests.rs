@@ -63,6 +63,37 @@ fn bytes_are_usable_while_the_rest_arrives_and_dropped_once_read() {
 }
 
 #[test]
+fn what_comes_for_others_stays_for_who_foresees_it() {
+    let mut scheduler = Scheduler::new(4);
+    prefetch(&mut scheduler, &[10..12, 16..18]);
+    // A third member lies between the two.
+    assert!(scheduler.foresee(0, &(12..15)) && !scheduler.foresee(0, &(20..22)));
+    let id = scheduler.next_to_send().unwrap().id;
+    scheduler.supply(id, b"abcdefgh").unwrap();
+    scheduler.finish(id).unwrap();
+    scheduler.release(0, &(10..12));
+    scheduler.release(0, &(16..18));
+    assert_eq!(scheduler.find(0, &(12..15)), Found::Bytes(b"cde"));
+    scheduler.release(0, &(12..15));
+    assert_eq!(scheduler.held(), 0);
+
+    scheduler.fill(0, vec![30..40], 0, 100);
+    assert!(!scheduler.foresee(0, &(30..40)), "it comes when nothing else is to be done");
+    let id = scheduler.next_to_fill().unwrap().id;
+    scheduler.supply(id, b"01234").unwrap();
+    assert!(scheduler.foresee(0, &(30..35)) && !scheduler.foresee(0, &(34..36)));
+}
+
+#[test]
+fn a_span_that_no_memory_can_hold_is_refused() {
+    let mut scheduler = Scheduler::new(4);
+    let id = scheduler.demand(0, 0..1 << 63);
+    assert_eq!(scheduler.supply(id, b"a"), Err(SupplyError::NoMemory(1 << 63)));
+    scheduler.fail(id);
+    assert_eq!(scheduler.find(0, &(0..1)), Found::Nowhere);
+}
+
+#[test]
 fn what_was_read_otherwise_is_dropped_once_its_request_is_through() {
     let mut scheduler = Scheduler::new(4);
     prefetch(&mut scheduler, &[10..12, 14..18]);

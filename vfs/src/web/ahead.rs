@@ -65,27 +65,22 @@ impl State {
             return;
         }
         self.open_packs(&fresh);
-        let members = self.members_read(&fresh);
-        let is_missing = |id: &MemberId| {
-            let is_kept = self.is_kept(FileId::Member(*id)) || self.is_kept(FileId::Secondary(*id));
-            !self.packs.serves(*id) && !self.is_large(*id) && !is_kept
-        };
-        let missing = members.filter(is_missing).filter_map(|id| {
-            let want = self.member(id)?.want(id.archive);
-            let is_foreseen = match self.scheduler.find(id.archive, &want.span) {
-                Found::Bytes(_) => true,
-                Found::Coming(request) => !self.scheduler.is_background(request),
-                Found::Nowhere => false,
-            };
-            (!is_foreseen).then_some((id, want))
+        let missing = self
+            .members_read(&fresh)
+            .filter(|id| !self.packs.serves(*id) && !self.is_large(*id) && !self.has_been_here(*id));
+        let missing: Vec<MemberId> = missing.collect();
+        let missing = missing.into_iter().filter_map(|id| {
+            // Nobody reads the bytes of an empty file.
+            let want = self.member(id).filter(|member| member.len > 0)?.want(id.archive);
+            // What comes for others is not asked for again, and stays until it was read.
+            (!self.scheduler.foresee(id.archive, &want.span)).then_some((id, want))
         });
         let (ids, wants): (Vec<MemberId>, Vec<Want>) = missing.unzip();
         let lens: Vec<u64> = self.index.archives.iter().map(|archive| archive.len).collect();
         let planned = plan(&wants, &lens, &self.settings.line, &Budget::default());
         self.scheduler.prefetch(&planned, &wants);
         let can_be_prepared = |id: &MemberId| {
-            let member = self.member(*id).filter(|member| member.len > 0);
-            member.is_some_and(|member| member.is_source() || member.is_shared_library())
+            self.member(*id).is_some_and(|member| member.is_source() || member.is_shared_library())
         };
         let ids: Vec<MemberId> = ids.into_iter().filter(can_be_prepared).collect();
         self.unprepared.extend(ids);
@@ -145,10 +140,7 @@ impl State {
     pub(crate) fn fill(&mut self) {
         for (archive, number) in self.index.archives.iter().zip(0..) {
             let ids = (0..archive.members.len() as u32).map(|member| MemberId { archive: number, member });
-            let is_here = |id: &MemberId| {
-                let file = FileId::Member(*id);
-                self.packs.brings(&[file, FileId::Primary(*id)]) || self.is_kept(file)
-            };
+            let is_here = |id: &MemberId| self.packs.brings(*id) || self.has_been_here(*id);
             let missing =
                 ids.filter(|id| !is_here(id) && !self.is_large(*id)).filter_map(|id| self.member(id));
             let spans = missing.filter(|member| member.len > 0).map(Member::span).collect();
@@ -164,17 +156,22 @@ impl State {
     /// The next request to send.
     pub(crate) fn next_to_send(&mut self) -> Option<Send> {
         let next = self.scheduler.next_to_send();
-        next.or_else(|| if self.packs.are_awaited() { None } else { self.scheduler.next_to_fill() })
+        next.or_else(|| if self.is_awaited_otherwise() { None } else { self.scheduler.next_to_fill() })
     }
 
     /// Whether this transfer is to stop, since Python waits for another.
     pub(crate) fn pause(&mut self, id: RequestId) -> bool {
-        let awaited = self.packs.are_awaited();
-        let in_the_way = self.scheduler.is_in_the_way(id) || awaited && self.scheduler.is_background(id);
+        let in_the_way = self.scheduler.is_in_the_way(id)
+            || self.scheduler.is_background(id) && self.is_awaited_otherwise();
         if in_the_way {
             self.scheduler.pause(id);
         }
         in_the_way
+    }
+
+    /// Whether Python waits for something that the scheduler does not bring.
+    fn is_awaited_otherwise(&self) -> bool {
+        self.packs.are_awaited() || self.blocks.are_awaited()
     }
 
     /// Opens the packs of the groups and of their parents.

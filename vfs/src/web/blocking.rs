@@ -10,7 +10,7 @@ use web_sys::{XmlHttpRequest, XmlHttpRequestResponseType};
 
 use super::error::Cause;
 use super::host::Host;
-use super::transport::is_file;
+use super::transport::{is_file, to_vec};
 use crate::response::{self, Body, Received};
 use crate::scheduler::SupplyError;
 
@@ -61,7 +61,7 @@ fn by_host(
     let answer = host
         .read_blocking(url, start, end)
         .map_err(|_| if is_file(url) { Cause::Unreadable } else { Cause::Network })?;
-    let bytes = answer.body().to_vec();
+    let bytes = to_vec(&answer.body())?;
     let body_len = Some(bytes.len() as u64);
     let body =
         response::check(answer.status(), answer.content_range().as_deref(), body_len, span, archive_len)?;
@@ -93,7 +93,7 @@ fn by_xhr(url: &str, span: Option<&Range<u64>>, archive_len: Option<u64>) -> Res
         let text: JsString = content.unchecked_into();
         text.iter().map(|unit| unit as u8).collect()
     } else {
-        Uint8Array::new(&content).to_vec()
+        to_vec(&Uint8Array::new(&content))?
     };
     Ok((body, bytes))
 }

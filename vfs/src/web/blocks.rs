@@ -137,6 +137,7 @@ async fn bring(shared: &Shared, id: MemberId, wanted: Range<u64>) -> Result<(), 
                 // Nobody listens when the reader was cancelled; the blocks stay for the next.
                 let _ = wake.send(outcome.clone());
             }
+            loader::pump(&shared);
         });
     }
     join_all(woken).await.into_iter().flatten().collect()

@@ -33,7 +33,7 @@ pub(crate) enum Cause {
     Response(#[from] ResponseError),
     /// A body of the wrong length.
     #[error(transparent)]
-    Supply(#[from] SupplyError),
+    Supply(SupplyError),
     /// The archive's structure.
     #[error(transparent)]
     Zip(#[from] ZipError),
@@ -52,6 +52,15 @@ pub(crate) enum Cause {
     /// What a worker said of a pack.
     #[error("{0}")]
     Unpacking(String),
+}
+
+impl From<SupplyError> for Cause {
+    fn from(error: SupplyError) -> Self {
+        match error {
+            SupplyError::NoMemory(len) => Self::NoMemory(len),
+            error => Self::Supply(error),
+        }
+    }
 }
 
 impl Cause {

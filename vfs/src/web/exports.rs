@@ -4,12 +4,11 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use futures::channel::oneshot;
-use gloo_timers::future::TimeoutFuture;
 use js_sys::{Array, Promise, Uint8Array};
 use prefetch_index::format;
 use prefetch_index::index::{ArchiveInfo, Index, Install};
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::{future_to_promise, spawn_local};
+use wasm_bindgen_futures::future_to_promise;
 
 use super::blocks;
 use super::error::Failure;
@@ -57,9 +56,6 @@ extern "C" {
     #[wasm_bindgen(method, getter)]
     fn depends(this: &ArchiveDescription) -> Vec<String>;
 }
-
-/// For how long nothing may have arrived before what nobody is known to want is asked for, milliseconds.
-const QUIET_MS: u32 = 1000;
 
 include!(concat!(env!("OUT_DIR"), "/carried.rs"));
 
@@ -173,21 +169,10 @@ impl Filesystem {
         self.bring(Ok(self.shared.borrow().foreseen(&imports)))
     }
 
-    /// Brings every member that is not here whenever nothing else is to be done, from when nothing has arrived for a second.
+    /// Brings every member that is not here whenever nothing else is to be done, from when nothing has arrived for a second; of
+    /// what is mounted later as well.
     pub fn fill(&self) {
-        let shared = self.shared.clone();
-        spawn_local(async move {
-            let mut before = None;
-            loop {
-                let bytes = shared.borrow().stats.bytes;
-                if before.replace(bytes) == Some(bytes) {
-                    break;
-                }
-                TimeoutFuture::new(QUIET_MS).await;
-            }
-            shared.borrow_mut().fill();
-            loader::pump(&shared);
-        });
+        loader::fill(&self.shared);
     }
 
     /// Mounts an archive from its central directory. Resolves to its number of members.
@@ -217,14 +202,15 @@ impl Filesystem {
     }
 
     /// Children of a folder, five values each: name, inode, length (-1: a folder), modification time in seconds since
-    /// 1970, executable (0 or 1).
+    /// 1970, executable (0 or 1). Bytecode that cannot come any more is none of them.
     pub fn children(&self, ino: Ino) -> Array {
         let state = self.shared.borrow();
         let out = Array::new();
         for (name, child) in state.tree.children(ino) {
             let (len, mtime, executable) = match state.file(child) {
                 Some((len, mtime, executable)) => (len as f64, mtime as f64, executable),
-                None => (-1.0, 0.0, true),
+                None if matches!(state.tree.node(child), Some(Node::Directory(_))) => (-1.0, 0.0, true),
+                None => continue,
             };
             for value in [name.into(), child.into(), len.into(), mtime.into(), JsValue::from(executable)] {
                 out.push(&value);

@@ -2,7 +2,6 @@
 
 use futures::future::{join, join_all};
 use gloo_timers::future::TimeoutFuture;
-use js_sys::Math;
 use wasm_bindgen_futures::spawn_local;
 use web_sys::RequestCache;
 
@@ -22,8 +21,8 @@ use crate::tree::{FileId, MemberId};
 
 /// What a warning says when the whole file came in the place of a range.
 const NO_RANGES: &str = "its server has no byte ranges";
-/// Wait before the first retry, milliseconds; doubled each time, with a random factor of 0.5 to 1.5.
-const FIRST_BACKOFF_MS: f64 = 150.0;
+/// How long nothing has to arrive until what nobody is known to want is asked for, milliseconds.
+const QUIET_MS: u32 = 1000;
 
 /// Brings a file: waits until it is decoded and in the cache. What only a pack has is `None` where that failed.
 pub(crate) async fn obtain(shared: &Shared, id: FileId) -> Result<Option<Decoded>, Failure> {
@@ -228,10 +227,9 @@ pub(crate) async fn insist(
 
 /// Waits before a request is repeated.
 async fn back_off(shared: &Shared, attempt: &mut u32) {
-    let wait = FIRST_BACKOFF_MS * f64::from(1 << *attempt) * (0.5 + Math::random());
-    *attempt += 1;
     shared.borrow_mut().stats.retries += 1;
-    TimeoutFuture::new(wait as u32).await;
+    transport::back_off(*attempt).await;
+    *attempt += 1;
 }
 
 /// Warns of the cause for asking for a whole file. Not where no answer came: that may be no fault of the ranges, and
@@ -273,6 +271,25 @@ pub(crate) async fn prefetch(shared: &Shared, groups: &[u32]) -> Result<(), Fail
         outcomes.extend(join_all(members).await);
     }
     outcomes.into_iter().flatten().collect()
+}
+
+/// Brings every member that is not here whenever nothing else is to be done, from when nothing has arrived for a second; of
+/// what is mounted later as well.
+pub(crate) fn fill(shared: &Shared) {
+    shared.borrow_mut().fills = true;
+    let shared = shared.clone();
+    spawn_local(async move {
+        let mut before = None;
+        loop {
+            let bytes = shared.borrow().stats.bytes;
+            if before.replace(bytes) == Some(bytes) {
+                break;
+            }
+            TimeoutFuture::new(QUIET_MS).await;
+        }
+        shared.borrow_mut().fill();
+        pump(&shared);
+    });
 }
 
 /// Sends what may be sent.
@@ -354,7 +371,7 @@ async fn transfer(shared: &Shared, send: &Send, whole: bool) -> Result<(), Stop>
     let cache = if is_background { RequestCache::NoStore } else { RequestCache::Default };
     let manner = Manner { urgent: send.urgent, cache };
     match transport::request(host.as_ref(), &url, span, len, manner).await? {
-        Incoming::Bytes(bytes) => supply(shared, send.id, &bytes.to_vec())?,
+        Incoming::Bytes(bytes) => supply(shared, send.id, &transport::to_vec(&bytes)?)?,
         Incoming::Stream(reader, body, announced) => {
             if let (Body::Whole, Some(len)) = (body, len)
                 && let Err(gone) = become_whole(shared, send, len)

@@ -47,6 +47,10 @@ pub(crate) async fn mount(shared: &Shared, info: ArchiveInfo) -> Result<usize, F
             }
         }
         state.add_archive(archive, url);
+        if state.fills {
+            drop(state);
+            loader::fill(shared);
+        }
     }
     Ok(members)
 }

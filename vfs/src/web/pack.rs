@@ -1,6 +1,6 @@
 //! Packs: fetching and decoding them, in a worker where there is one.
 
-use js_sys::{Function, Uint8Array};
+use js_sys::{Function, Promise, Uint8Array};
 use prefetch_index::pack::{Decoder, Step};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::{JsFuture, future_to_promise};
@@ -35,13 +35,15 @@ const SLICE_MS: f64 = 8.0;
 /// Brings a pack and hands out its files as they come.
 pub(crate) async fn open(shared: Shared, pack: u32) {
     let outcome = bring(&shared, pack).await;
-    let mut state = shared.borrow_mut();
     if let Err(failure) = &outcome {
         let warning = format!("wheelfs: {failure}; the wheels are read instead");
         web_sys::console::warn_1(&warning.into());
     }
-    state.pack_ended(pack, outcome.as_ref().err());
-    drop(state);
+    shared.borrow_mut().pack_ended(pack, outcome.as_ref().err());
+    if outcome.is_err() {
+        // Those who waited for it run first: what they read now goes out before what will be read after it.
+        let _ = JsFuture::from(Promise::resolve(&JsValue::UNDEFINED)).await;
+    }
     loader::pump(&shared);
     report(&shared);
 }
@@ -107,7 +109,10 @@ async fn unpack(host: Option<&Host>, job: &mut PackJob, emit: &Function, slice_m
         let transferred = given.transfer(host, job, &mut decoder).await;
         match transferred.and_then(|()| Ok(decoder.finish()?)) {
             Err(_) if forwarded => {}
-            Err(cause) if attempt < cause.retries() => attempt += 1,
+            Err(cause) if attempt < cause.retries() => {
+                transport::back_off(attempt).await;
+                attempt += 1;
+            }
             outcome => return outcome,
         }
     }
@@ -139,7 +144,7 @@ impl Given<'_> {
             None => match request(host, job).await? {
                 Incoming::Bytes(bytes) => {
                     self.received += u64::from(bytes.length());
-                    decoder.supply(&bytes.to_vec());
+                    decoder.supply(&transport::to_vec(&bytes)?);
                     return self.decode(decoder).await;
                 }
                 Incoming::Stream(reader, ..) => reader,
@@ -208,7 +213,7 @@ pub fn unpack_here(
     lengths: Vec<f64>,
     stream: Option<ReadableStream>,
     emit: Function,
-) -> js_sys::Promise {
+) -> Promise {
     future_to_promise(async move {
         let mut job = PackJob { url, len, id, lengths, stream };
         match unpack(None, &mut job, &emit, f64::INFINITY).await {

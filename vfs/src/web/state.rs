@@ -1,7 +1,7 @@
 //! Everything the page knows: what is mounted, what is decoded, what is under way. Touched only between awaits.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 use futures::channel::oneshot;
@@ -78,6 +78,8 @@ pub(crate) struct State {
     /// Files that came with a pack and nobody has read yet. They are not the cache's to drop: they came to be read.
     unpacked: HashMap<FileId, Decoded>,
     pub(crate) cache: Cache<Kept, Decoded>,
+    /// Members of wheels that were decoded once. Who reads one again, after the cache dropped it, asks for it; nobody else does.
+    decoded: HashSet<MemberId>,
     /// Large members whose local header was seen where the directory says it is.
     pub(crate) located: Vec<MemberId>,
     /// Blocks of large members under way.
@@ -90,6 +92,8 @@ pub(crate) struct State {
     pub(super) started: Vec<u32>,
     /// Archives of which a request failed, for who asks for groups again.
     pub(super) failed: Vec<u32>,
+    /// Whether every other member is to come too, once nothing else is to be done.
+    pub(super) fills: bool,
     /// Sources and libraries that groups bring by ranges and nobody has prepared or read, in access order.
     pub(super) unprepared: Vec<MemberId>,
     /// Who waits until anything arrives.
@@ -115,6 +119,7 @@ impl State {
             failures: Vec::new(),
             without_ranges: Vec::new(),
             cache: Cache::new(settings.cache_bytes),
+            decoded: HashSet::new(),
             located: Vec::new(),
             blocks: Blocks::default(),
             settings,
@@ -122,6 +127,7 @@ impl State {
             entry: Vec::new(),
             started: Vec::new(),
             failed: Vec::new(),
+            fills: false,
             unprepared: Vec::new(),
             arrivals: Vec::new(),
         }
@@ -177,7 +183,8 @@ impl State {
         self.urls.get(archive as usize).map_or("", String::as_str)
     }
 
-    /// Length, last modification (seconds since 1970) and executable bit of a file; `None` for a folder.
+    /// Length, last modification (seconds since 1970) and executable bit of a file; `None` for a folder, and for bytecode
+    /// whose pack failed before it came.
     pub(crate) fn file(&self, ino: Ino) -> Option<(u64, i64, bool)> {
         match self.tree.node(ino)? {
             Node::Directory(_) => None,
@@ -213,6 +220,11 @@ impl State {
     /// Whether the decoded file is held.
     pub(super) fn is_kept(&self, id: FileId) -> bool {
         self.unpacked.contains_key(&id) || self.cache.contains(&Kept::File(id))
+    }
+
+    /// Whether nobody is known to want the member any more: it was decoded, though the cache may have dropped it.
+    pub(super) fn has_been_here(&self, id: MemberId) -> bool {
+        self.decoded.contains(&id)
     }
 
     /// The decoded file, if it can be had without the network.
@@ -303,6 +315,7 @@ impl State {
         self.scheduler.release(id.archive, &span.unwrap_or_default());
         self.stats.members += 1;
         self.stats.decoded_bytes += u64::from(bytes.length());
+        self.decoded.insert(id);
         let decoded = Decoded(bytes);
         self.cache.insert(Kept::File(FileId::Member(id)), decoded.clone());
         decoded

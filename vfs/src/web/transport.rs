@@ -1,10 +1,11 @@
 //! One transfer: a range of a URL or the whole of it, chunk by chunk.
 
+use std::cell::Cell;
 use std::ops::Range;
 
 use futures::future::{Either, select};
 use gloo_timers::future::TimeoutFuture;
-use js_sys::{Promise, Uint8Array};
+use js_sys::{Math, Promise, Uint8Array};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{AbortController, ReadableStreamDefaultReader, Request, RequestCache, RequestInit, Response};
@@ -12,7 +13,13 @@ use web_sys::{AbortController, ReadableStreamDefaultReader, Request, RequestCach
 use super::error::Cause;
 use super::host::Host;
 use super::object::{get, set};
+use crate::patience::{PATIENCE, Patience};
 use crate::response::{self, Body, Received};
+
+thread_local! {
+    /// Pieces of bodies that all transfers of this thread have brought.
+    static CHUNKS: Cell<u32> = const { Cell::new(0) };
+}
 
 #[wasm_bindgen]
 extern "C" {
@@ -21,9 +28,8 @@ extern "C" {
     fn global_fetch(request: &Request) -> Promise;
 }
 
-/// How long a connection may bring nothing before it is given up, seconds. A phone that changes cells is silent for a
-/// few; Chromium itself waits five minutes.
-const PATIENCE: u32 = 20;
+/// Wait before the first retry, milliseconds; doubled each time, with a random factor of 0.5 to 1.5.
+const FIRST_BACKOFF_MS: f64 = 150.0;
 
 /// How a request is to be made.
 #[derive(Clone, Copy, Debug)]
@@ -89,11 +95,11 @@ pub(crate) async fn read(
     manner: Manner,
 ) -> Result<(Received, Option<u64>), Cause> {
     let (bytes, body, total) = match request(host, url, span, archive_len, manner).await? {
-        Incoming::Bytes(bytes) => (bytes.to_vec(), Body::Range, None),
+        Incoming::Bytes(bytes) => (to_vec(&bytes)?, Body::Range, None),
         Incoming::Stream(reader, body, total) => {
             let mut bytes = Vec::new();
             while let Some(chunk) = next_chunk(&reader).await? {
-                bytes.extend_from_slice(&chunk.to_vec());
+                append(&mut bytes, &chunk)?;
             }
             (bytes, body, total)
         }
@@ -123,7 +129,30 @@ pub(crate) async fn next_chunk(reader: &ReadableStreamDefaultReader) -> Result<O
     };
     let result = result.map_err(|_| Cause::Broken)?;
     let is_done = get(&result, "done").is_some_and(|done| done.is_truthy());
-    Ok(get(&result, "value").filter(|_| !is_done).map(JsCast::unchecked_into))
+    let chunk: Option<Uint8Array> = get(&result, "value").filter(|_| !is_done).map(JsCast::unchecked_into);
+    CHUNKS.set(CHUNKS.get().wrapping_add(u32::from(chunk.is_some())));
+    Ok(chunk)
+}
+
+/// Waits before a request is repeated for the first time (`attempt` 0), the second, and so on.
+pub(crate) async fn back_off(attempt: u32) {
+    let wait = FIRST_BACKOFF_MS * f64::from(1 << attempt) * (0.5 + Math::random());
+    TimeoutFuture::new(wait as u32).await;
+}
+
+/// The bytes in this module's memory, unless it has none left for them.
+pub(crate) fn to_vec(array: &Uint8Array) -> Result<Vec<u8>, Cause> {
+    let mut bytes = Vec::new();
+    append(&mut bytes, array)?;
+    Ok(bytes)
+}
+
+fn append(bytes: &mut Vec<u8>, array: &Uint8Array) -> Result<(), Cause> {
+    let (start, len) = (bytes.len(), array.length());
+    bytes.try_reserve(len as usize).map_err(|_| Cause::NoMemory(start as u64 + u64::from(len)))?;
+    bytes.resize(start + len as usize, 0);
+    array.copy_to(&mut bytes[start..]);
+    Ok(())
 }
 
 /// Whether `url` is a file of Node's.
@@ -164,14 +193,16 @@ async fn fetch(
     }
 }
 
-/// What `future` resolves to, or nothing after [`PATIENCE`]. Counted in ticks of one second, so that a thread which
-/// Python kept busy does not take its own silence for the server's.
+/// What `future` resolves to, or nothing when there is no [`Patience`] left.
 async fn patiently(mut future: JsFuture) -> Option<Result<JsValue, JsValue>> {
-    for _ in 0..PATIENCE {
+    let mut patience = Patience::new(CHUNKS.get());
+    loop {
         match select(future, TimeoutFuture::new(1000)).await {
             Either::Left((value, _)) => return Some(value),
             Either::Right((_, pending)) => future = pending,
         }
+        if !patience.goes_on(CHUNKS.get()) {
+            return None;
+        }
     }
-    None
 }
