@@ -3,7 +3,7 @@
  *
  * node lazy.mjs OPTIONS FILE… — OPTIONS: JSON of { package: folder of the npm package, indexURL, wheelfs, packages, mount:
  * URLs of wheels to mount, line: URL to post to when Pyodide is there, which changes the line, prefetch: wait for all of the
- * index first, blocking: run it where no read can suspend, throws: what the option `progress` throws each time }; FILE: a
+ * index first, or for what it names, blocking: run it where no read can suspend, throws: what the option `progress` throws each time }; FILE: a
  * Python program, several of which run at once. Prints { output, version, stats, trace, progress, error, warnings } as its
  * last line; `progress` has what the option of that name was told, [bytes, expectedBytes] each; `error` is what a program
  * sees when `loadPyodide`, `loadPackage`, `prefetch` or the run rejects: { name, code, message, url, member }; `warnings` is
@@ -39,7 +39,7 @@ try {
   for (const url of mount) await pyodide.wheelfs.mount(url);
   const sources = files.map((file) => readFileSync(file, "utf8"));
   try {
-    if (prefetch) await pyodide.wheelfs.prefetch();
+    if (prefetch) await pyodide.wheelfs.prefetch(prefetch === true ? undefined : prefetch);
     if (blocking) sources.forEach((source) => pyodide.runPython(source));
     else await Promise.all(sources.map((source) => pyodide.runPythonAsync(source)));
   } finally {

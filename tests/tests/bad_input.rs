@@ -88,6 +88,14 @@ async fn an_index_that_cannot_be_used() -> Result<(), HarnessError> {
     let entry = json!({ "wheelfs": { "index": site.url("/wheelfs.idx"), "entry": "small" } });
     assert_refused(tiny.run(entry).await?, "index", "/wheelfs.idx", &["\"small\"", "may be one of: tiny"]);
 
+    let other = Node::new(&tiny.parts);
+    let run = other.lazy("314.0.7", index(site.url("/wheelfs.idx")), &["tests/apps/tiny.py"]).await?;
+    assert_refused(run, "index", "/wheelfs.idx", &["built for Pyodide 0.27.7", "this is 314.0.7"]);
+
+    let mut names = index(site.url("/wheelfs.idx"));
+    names["prefetch"] = json!(["tiny", "small"]);
+    assert_refused(tiny.run(names).await?, "index", "", &["\"small\"", "prefetch-index inspect"]);
+
     let line = json!({ "wheelfs": { "index": site.url("/wheelfs.idx"), "line": { "rtt": "200 ms" } } });
     assert_refused(tiny.run(line).await?, "option", "", &["\"rtt\"", "a number"]);
     let progress = json!({ "wheelfs": { "index": site.url("/wheelfs.idx"), "progress": true } });

@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
+    process::{Command, Stdio},
     sync::OnceLock,
 };
 
@@ -207,6 +208,23 @@ async fn works(engine: Engine, example: &Example, more: More) -> Result<(), Harn
     let whole = wheels.find(|entry| entry.status != 206);
     assert!(whole.is_none(), "loaded whole: {whole:?}");
     assert!(log.iter().any(|entry| entry.path.ends_with(".pack")), "no pack was asked for");
+    Ok(())
+}
+
+/// A notebook that never ends leaves no process, a download that ends early no file.
+#[test]
+fn of_the_addon_nothing_is_left_behind() -> Result<(), HarnessError> {
+    let parts = Parts::find()?;
+    let script = Parts::root().join("tests/python/addon.py");
+    let done = Command::new(parts.jupyterlite("0.8")?)
+        .arg(&script)
+        .args([&parts.prefetch_index()?, parts.pyodide("0.27.7")?])
+        .env("PYTHONPATH", Parts::root().join("demo-site/jupyterlite-wheelfs"))
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .env("NODE", &parts.node)
+        .stderr(Stdio::inherit())
+        .output()?;
+    assert_eq!(String::from_utf8_lossy(&done.stdout), "ended: True 0\nrefused: True False\n");
     Ok(())
 }
 

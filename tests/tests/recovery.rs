@@ -157,6 +157,31 @@ print(len(open(path).read()))
     Ok(())
 }
 
+/// A budget of nothing: the last file stays, and what is open.
+#[tokio::test]
+async fn what_the_cache_drops_is_read_on_and_fetched_again() -> Result<(), HarnessError> {
+    const PROGRAM: &str = "
+import sysconfig
+folder = sysconfig.get_path('purelib')
+first = open(folder + '/first.txt', 'rb', buffering=0)
+print(first.read(3), open(folder + '/second.txt').read(), first.read())
+print(open(folder + '/first.txt').read())
+";
+    let wheels = Wheels::serve().await?;
+    let (first, second) = (
+        wheels.add("first-1.0", "first.txt", b"the first")?,
+        wheels.add("second-1.0", "second.txt", b"second")?,
+    );
+    let options = json!({ "mount": [first, second], "wheelfs": { "cacheBytes": 1 } });
+    let run = wheels.run(PROGRAM, options).await?;
+    assert_eq!(run.output, "b'the' second b' first'\nthe first", "{:?}", run.error);
+    assert_eq!((run.stats["cachedBytes"], run.stats["blockingRequests"]), (9.0, 0.0));
+    let log = wheels.site.server.log().take();
+    let asked = |url: &str| log.iter().filter(|entry| entry.path == path_of(url)).count() as u32;
+    assert_eq!((asked(&first), asked(&second)), (TO_MOUNT.1 + 2, TO_MOUNT.1 + 1));
+    Ok(())
+}
+
 /// A wheel whose one member is deflated, of so many bytes. They are a hole in the file: nobody is to come as far as that.
 fn wheel_of_a_hole(path: &Path, name: &str, len: u32) -> Result<(), HarnessError> {
     let name_len = name.len() as u16;

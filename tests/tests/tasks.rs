@@ -129,6 +129,30 @@ async fn cancelled_and_failing_while_suspended_on_314() -> Result<(), HarnessErr
     suspended("314.0.7").await
 }
 
+/// Each waits for the module that the other is making. One of them is let in, as importlib lets threads in.
+async fn circle(version: &str) -> Result<(), HarnessError> {
+    let module = |name: &'static str, other: &str| {
+        let source = format!("import {other}\nNAME = {name:?}\n").into_bytes();
+        (name, vec![(format!("{name}.py"), source)])
+    };
+    let folder = wheels(&format!("circle-{version}"), &[module("ping", "pong"), module("pong", "ping")])?;
+    let site = Site::of(&[("/", &folder)]).start(Line::new(20, 0)).await?;
+    let lazy = run(&site, version, "circle.py").await?;
+    assert_eq!((lazy.error, lazy.output.as_str()), (None, "['ping', 'pong']"), "{version}");
+    assert_eq!(lazy.stats["waits"], 2.0, "{version}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn imports_that_wait_for_each_other() -> Result<(), HarnessError> {
+    circle("0.27.7").await
+}
+
+#[tokio::test]
+async fn imports_that_wait_for_each_other_on_314() -> Result<(), HarnessError> {
+    circle("314.0.7").await
+}
+
 /// An interrupt while suspended; files read, written, unpacked and installed from JavaScript beside lazy ones.
 async fn javascript_beside(version: &str) -> Result<(), HarnessError> {
     let parts = Parts::find()?;

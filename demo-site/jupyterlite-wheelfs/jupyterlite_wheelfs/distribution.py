@@ -2,10 +2,10 @@
 
 import ast
 import hashlib
+import http.client
 import json
 import re
 import shutil
-import urllib.error
 import urllib.parse
 import urllib.request
 from pathlib import Path
@@ -16,6 +16,8 @@ LOCK = "pyodide-lock.json"
 # Up to 0.29 the module is a script, from 314 on it is a module.
 EITHER = ("pyodide.asm.js", "pyodide.asm.mjs")
 RUNTIME = ("pyodide.mjs", "pyodide.asm.wasm", "python_stdlib.zip")
+# For how many seconds a server may send nothing.
+SILENCE = 60
 
 
 def canonical(name):
@@ -132,9 +134,13 @@ def download(url, target):
     request = urllib.request.Request(url, headers={"User-Agent": "jupyterlite-wheelfs"})
     partial = target.with_name(target.name + ".partial")
     try:
-        with urllib.request.urlopen(request) as response, partial.open("wb") as file:
+        with urllib.request.urlopen(request, timeout=SILENCE) as response, partial.open("wb") as file:
             shutil.copyfileobj(response, file)
-    except (urllib.error.URLError, OSError) as error:
+            # A body that ends early is no error to http.client.
+            announced, found = response.headers.get("Content-Length"), file.tell()
+        if announced not in (None, str(found)):
+            raise OSError(f"{found} of {announced} bytes came")
+    except (http.client.HTTPException, OSError) as error:
         raise WheelfsError(f"{url} cannot be fetched ({error}): build where it can, or with --pyodide") from error
     partial.replace(target)
 

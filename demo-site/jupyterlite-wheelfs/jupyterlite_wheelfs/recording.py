@@ -4,7 +4,9 @@ import hashlib
 import json
 import os
 import shutil
+import signal
 import subprocess
+import tempfile
 from pathlib import Path
 
 from .errors import WheelfsError
@@ -101,15 +103,21 @@ def digest(distribution, *parts):
 
 
 def prefetch_index(arguments, timeout):
-    """For what runs Pyodide: it needs Node."""
-    return run(arguments, {**os.environ, "NODE": node()}, timeout)
+    """For what runs Pyodide: it needs Node. Ended before its time, it cannot clear away its temporary files."""
+    with tempfile.TemporaryDirectory() as folder:
+        return run(arguments, {**os.environ, "NODE": node(), "TMPDIR": folder}, timeout)
 
 
 def run(arguments, environment=None, timeout=None):
     command = [str(PROGRAM), *map(str, arguments)]
-    done = subprocess.run(
-        command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout
-    )
-    if done.returncode:
-        raise WheelfsError(f"prefetch-index {arguments[0]} failed:\n{(done.stdout + done.stderr).strip()}")
-    return done.stdout
+    # A session of its own, to be ended with all that it has started: Python runs in a child of it.
+    pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, env=environment, text=True, start_new_session=True, **pipes) as process:
+        try:
+            printed, errors = process.communicate(timeout=timeout)
+        except BaseException:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
+    if process.returncode:
+        raise WheelfsError(f"prefetch-index {arguments[0]} failed:\n{(printed + errors).strip()}")
+    return printed
