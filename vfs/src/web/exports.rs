@@ -363,7 +363,7 @@ impl Filesystem {
                 groups.push(group);
             } else {
                 let message = format!(
-                    "the index has no entry point or group named {name:?}: see `prefetch-index inspect`"
+                    "the index has no entry point or group named \"{name}\": see `prefetch-index inspect`"
                 );
                 return Err(WheelfsError::new(&message, "index", "", None).into());
             }
