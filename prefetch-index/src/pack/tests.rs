@@ -4,7 +4,17 @@ const ID: [u8; 16] = *b"the index' own 1";
 
 /// Feeds `file` in pieces of `piece` bytes and collects the members.
 fn decode(file: &[u8], lengths: &[u64], piece: usize, budget: usize) -> Result<Vec<Vec<u8>>, PackError> {
-    let mut decoder = Decoder::new(ID, lengths.to_vec(), 1 << 30);
+    decode_within(1 << 30, file, lengths, piece, budget)
+}
+
+fn decode_within(
+    limit: u64,
+    file: &[u8],
+    lengths: &[u64],
+    piece: usize,
+    budget: usize,
+) -> Result<Vec<Vec<u8>>, PackError> {
+    let mut decoder = Decoder::new(ID, lengths.to_vec(), limit);
     let mut members = Vec::new();
     for piece in file.chunks(piece) {
         decoder.supply(piece);
@@ -27,13 +37,18 @@ fn lengths(members: &[Packed<'_>]) -> Vec<u64> {
     members.iter().map(|member| member.bytes.len() as u64).collect()
 }
 
-/// Text that repeats and bytes that do not; empty members among them.
-fn sample() -> Vec<(Kind, Vec<u8>)> {
+/// Bytes that do not repeat.
+pub(super) fn noise() -> impl FnMut() -> u8 {
     let mut noise = 1u32;
-    let mut byte = move || {
+    move || {
         noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         (noise >> 24) as u8
-    };
+    }
+}
+
+/// Text that repeats and bytes that do not; empty members among them.
+fn sample() -> Vec<(Kind, Vec<u8>)> {
+    let mut byte = noise();
     let kinds = [Kind::Plain, Kind::Bytecode, Kind::Library];
     (0..40usize)
         .map(|number| {
@@ -61,6 +76,27 @@ fn round_trip_in_any_slices() {
             );
             assert_eq!(decoded.len(), members.len());
         }
+    }
+}
+
+/// Of bytes that are as good as random the model makes more than there were. A page allows as many as the members have.
+#[test]
+fn streams_are_no_longer_than_the_members() {
+    const SAMPLE: &[u8] = include_bytes!("pyc/sample.cpython-312.pyc");
+    let mut byte = noise();
+    let mut constant = |len: u32| {
+        let bytes: Vec<u8> = (0..len).map(|_| byte()).collect();
+        [&SAMPLE[..16], b"s", &len.to_le_bytes(), &bytes].concat()
+    };
+    let (long, short) = (constant(20_000), constant(0));
+    let cases: &[&[&[u8]]] =
+        &[&[&long], &[&short], &[&long, SAMPLE, &long], &[&short, SAMPLE, &short, SAMPLE], &[SAMPLE, &long]];
+    for files in cases {
+        let members: Vec<_> = files.iter().map(|bytes| Packed { kind: Kind::Bytecode, bytes }).collect();
+        let file = encode(ID, &members, Effort::Quick, &mut |_| ()).unwrap();
+        let lengths = lengths(&members);
+        let decoded = decode_within(lengths.iter().sum(), &file, &lengths, file.len(), usize::MAX).unwrap();
+        assert!(decoded.iter().eq(files.iter()), "{lengths:?}");
     }
 }
 

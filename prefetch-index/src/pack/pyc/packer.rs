@@ -23,6 +23,13 @@ pub(in crate::pack) struct Sorted {
     pub(in crate::pack) text: Vec<u8>,
 }
 
+impl Sorted {
+    /// Bytes in all streams.
+    fn len(&self) -> usize {
+        self.model + self.names.len() + self.text.len()
+    }
+}
+
 #[derive(Clone)]
 struct Sorter {
     writer: Writer,
@@ -38,16 +45,15 @@ impl Packer {
         Packer { memory: Memory::new(), role }
     }
 
-    /// Packs a `.pyc`; `None`, and nothing changed, if the model does not fit it.
+    /// Packs a `.pyc`; `None`, and nothing changed, if the model does not fit it, or makes more of it than it is: a
+    /// decoder refuses streams that are longer than the members.
     pub(in crate::pack) fn pack(&mut self, file: &[u8]) -> Option<Sorted> {
         let before = self.clone();
-        match self.walk(file) {
-            Ok(sorted) => Some(sorted),
-            Err(Unfit) => {
-                *self = before;
-                None
-            }
+        let sorted = self.walk(file).ok().filter(|sorted| sorted.len() <= file.len());
+        if sorted.is_none() {
+            *self = before;
         }
+        sorted
     }
 
     fn walk(&mut self, file: &[u8]) -> Result<Sorted, Unfit> {

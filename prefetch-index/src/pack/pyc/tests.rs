@@ -1,3 +1,4 @@
+use super::super::tests::noise;
 use super::*;
 
 /// `sample.py` as the Pythons of Pyodide 0.27.7 and 314.0.7 compile it.
@@ -52,6 +53,9 @@ fn other_files_are_refused() {
     // Another magic number; another object than marshal knows; every prefix.
     wrong.push([&[0xcc], &sample[1..]].concat());
     wrong.push([&sample[..16], b"?", &sample[17..]].concat());
+    // A constant that costs more than it is long.
+    let bytes: Vec<u8> = std::iter::repeat_with(noise()).take(5_000).collect();
+    wrong.push([&sample[..16], b"s", &5_000u32.to_le_bytes(), &bytes].concat());
     wrong.extend((16..sample.len()).step_by(23).map(|len| sample[..len].to_vec()));
     let mut packer = Packer::new();
     let mut undisturbed = Packer::new();
