@@ -4,7 +4,7 @@ use thiserror::Error;
 use wasmparser::{Parser, Payload, Validator};
 
 use super::{
-    FUNCREF, FUNCTION_TYPE, LOADER_TYPE, Module, TABLE, global_name, join, kind, op, section,
+    FUNCREF, FUNCTION_TYPE, LOADER_TYPE, Module, TABLE, global_name, join, kind, op, secondary_of, section,
     write_i32_const, write_name,
 };
 use crate::dylink::{DylinkError, Reader, write_leb128};
@@ -57,17 +57,17 @@ pub enum Unsplit {
         /// Bytes of code.
         rest: usize,
     },
-    /// A half could not be compiled where nothing can wait.
-    #[error("a module of {len} bytes")]
+    /// A module of it could not be compiled where nothing can wait: a half, or [`secondary_of`] it.
+    #[error("a module of {len} bytes, Chromium compiles at most {MAX_LEN} at once")]
     TooLarge {
-        /// Of the larger one.
+        /// Of the largest one.
         len: usize,
     },
     /// Its lengths are not written in the shortest way, so it could not be put together again.
     #[error("it is not written as linkers write it")]
     Unusual,
-    /// What came of it is no valid module.
-    #[error("a half is not valid: {0}")]
+    /// What came of it is no valid module. [`secondary_of`] a library whose functions name its data is none.
+    #[error("a module of it is not valid: {0}")]
     Invalid(wasmparser::BinaryReaderError),
 }
 
@@ -95,12 +95,15 @@ pub fn split(library: &[u8], called: &[u32]) -> Result<Split, Unsplit> {
     let here: BTreeSet<u32> = here.into_iter().collect();
     let primary = functions.primary(&here)?;
     let secondary = functions.secondary(&here)?;
-    let len = primary.len().max(secondary.len());
+    // What a call that comes before the secondary module has made of the library, at once.
+    let made = secondary_of(library)?;
+    let modules = [&primary, &secondary, &made];
+    let len = modules.iter().map(|module| module.len()).max().unwrap_or_default();
     if len > MAX_LEN {
         return Err(Unsplit::TooLarge { len });
     }
-    for half in [&primary, &secondary] {
-        Validator::new().validate_all(half).map_err(Unsplit::Invalid)?;
+    for module in modules {
+        Validator::new().validate_all(module).map_err(Unsplit::Invalid)?;
     }
     if join(&primary, &secondary)? != library {
         return Err(Unsplit::Unusual);

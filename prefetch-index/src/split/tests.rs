@@ -3,13 +3,16 @@ use wasmparser::{Parser, Payload, Validator};
 use super::halves::MAX_LEN;
 use super::*;
 
+const NOP: u8 = 0x01;
+
 /// A library in the shape of Emscripten's, with `cold` bytes of code at least in each of its functions 2 and 3. Of the
 /// others the first calls one of those, the second is shorter than any stub.
 fn library(cold: usize) -> Vec<u8> {
-    with_data(cold, "bytes")
+    library_with(cold, "", "bytes")
 }
 
-fn with_data(cold: usize, data: &str) -> Vec<u8> {
+/// `short`: what its shortest function does.
+fn library_with(cold: usize, short: &str, data: &str) -> Vec<u8> {
     let long = "(drop (i32.const 7))".repeat(cold / 3 + 1);
     wat::parse_str(format!(
         r#"(module
@@ -24,7 +27,7 @@ fn with_data(cold: usize, data: &str) -> Vec<u8> {
             (global $half f64 (f64.const 0.5))
             (func $first (export "first") (type $binary)
                 (call $third (local.get 0) (local.get 1)))
-            (func $short)
+            (func $short {short})
             (func $third (type $binary)
                 {long}
                 (global.set $own (i32.add (global.get $own) (global.get $base)))
@@ -35,6 +38,21 @@ fn with_data(cold: usize, data: &str) -> Vec<u8> {
             (data (global.get $base) "{data}"))"#
     ))
     .unwrap()
+}
+
+/// A library whose functions 2 and 3 have so many bytes of code.
+fn of_length(cold: usize) -> Vec<u8> {
+    let library = library(1);
+    let mut module = Module::read(&library).unwrap();
+    let mut code = vec![4];
+    for (body, number) in bodies(&library).iter().zip(0..) {
+        let [_len, _no_locals, rest @ ..] = &body[..] else { panic!("a body without locals") };
+        let body = [&[0], &vec![NOP; if number < 2 { 0 } else { cold }][..], rest].concat();
+        write_leb128(&mut code, body.len() as u32);
+        code.extend(body);
+    }
+    module.put(section::CODE, code);
+    module.write()
 }
 
 /// The bodies of a module's functions.
@@ -96,7 +114,16 @@ fn what_stays_whole() {
     assert!(matches!(split(&library(5000), &[0, 4]), Err(Unsplit::Function { number: 4, count: 4 })));
     assert!(matches!(split(&library(1000), &[0]), Err(Unsplit::TooLittle { .. })));
     assert!(matches!(split(&library(5000), &[0, 2, 3]), Err(Unsplit::TooLittle { rest: 0 })));
-    assert!(matches!(split(&with_data(5000, &"x".repeat(MAX_LEN)), &[0]), Err(Unsplit::TooLarge { .. })));
+    let much_data = library_with(5000, "", &"x".repeat(MAX_LEN));
+    assert!(matches!(split(&much_data, &[0]), Err(Unsplit::TooLarge { .. })));
+    // Either half is short enough, but not what is made of both when a call comes too soon.
+    let much_code = of_length(MAX_LEN / 2);
+    assert!(matches!(split(&much_code, &[0, 2]), Err(Unsplit::TooLarge { len }) if len < MAX_LEN + 1_000));
+    assert!(split(&of_length(MAX_LEN / 100), &[0, 2]).is_ok());
+    // That has no data, so no function may name any.
+    let names_data = library_with(5000, "(data.drop 0)", "bytes");
+    Validator::new().validate_all(&names_data).unwrap();
+    assert!(matches!(split(&names_data, &[0, 1]), Err(Unsplit::Invalid(_))));
     for (text, defines) in [
         ("(module (memory 1))", "memories"),
         ("(module (table 1 funcref))", "tables"),
