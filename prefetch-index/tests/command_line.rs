@@ -156,6 +156,43 @@ fn build_ties_a_trace_to_its_wheels() {
     assert_eq!(index.archives[1].members[1].needed, ["libdep.so"]);
 }
 
+/// What a site serves stays of one build, whatever becomes of the next.
+#[test]
+fn build_replaces_nothing_before_all_is_written() {
+    let site = Site::runnable();
+    // The one source does not compile.
+    let runner = r#"printf '\0\0\0\0' > "$(printf %s "$2" | sed 's/.*"out":"\([^"]*\)".*/\1/')""#;
+    let build =
+        || site.with_node(runner).args(site.build_args()).args(["--pack", "--quick"]).output().unwrap();
+    let served = || {
+        let files = std::fs::read_dir(site.path("out")).unwrap().map(|file| file.unwrap().path());
+        let served = files.filter(|path| path.extension().is_some_and(|kind| kind != "partial"));
+        let mut served: Vec<_> = served.map(|path| (path.clone(), std::fs::read(path).unwrap())).collect();
+        served.sort();
+        served
+    };
+    let output = build();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let before = served();
+    assert_eq!(before.len(), 2, "app.pack, wheelfs.idx");
+
+    // The next one has another pack, and its index cannot be written.
+    let trace = std::fs::read_to_string(site.path("app.trace")).unwrap();
+    let fewer: Vec<_> = trace.lines().filter(|line| !line.contains("_fast.so")).collect();
+    std::fs::write(site.path("app.trace"), fewer.join("\n")).unwrap();
+    std::fs::create_dir(site.path("out/wheelfs.idx.partial")).unwrap();
+    let output = build();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("wheelfs.idx: cannot be written"), "{stderr}");
+    assert!(served() == before);
+
+    std::fs::remove_dir(site.path("out/wheelfs.idx.partial")).unwrap();
+    assert!(build().status.success());
+    let changed = served().iter().zip(&before).filter(|(after, before)| after != before).count();
+    assert_eq!(changed, 2);
+}
+
 #[test]
 fn base_url_goes_before_every_archive() {
     let index = Site::new().built(&["--base-url", "https://example.org/wheels/"]);

@@ -1,5 +1,5 @@
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
 use prefetch_index::format::{self, FormatError};
@@ -12,6 +12,8 @@ use sha2::{Digest, Sha256};
 use crate::args::Build;
 use crate::lock::{self, Lock, LockPackage};
 use crate::{packs, progress, stdlib};
+
+const INDEX: &str = "wheelfs.idx";
 
 pub(crate) fn build(args: &Build) -> Result<()> {
     let lock = lock::read(&args.pyodide)?;
@@ -42,33 +44,61 @@ pub(crate) fn build(args: &Build) -> Result<()> {
     };
     std::fs::create_dir_all(&args.output)
         .with_context(|| format!("{}: cannot be made", args.output.display()))?;
+    let mut written: Vec<(String, Vec<u8>)> = Vec::new();
     if args.stdlib {
         files.push(stdlib::enter(args, &traces, &mut index)?);
+        let (name, empty) = stdlib::EMPTY;
+        written.push((name.to_owned(), empty.to_vec()));
     }
-    packs::write_packs(args, &mut index, &grouped.texts, &traces, &files)?;
+    written.extend(packs::make(args, &mut index, &grouped.texts, &traces, &files)?);
     let bytes = format::encode(&index).map_err(|error: FormatError| anyhow!("{error}; report this wheel"))?;
-    let path = args.output.join("wheelfs.idx");
-    write_whole(&path, &bytes)?;
+    let len = bytes.len();
+    // Last: what it names is there when a page reads it.
+    written.push((INDEX.to_owned(), bytes));
+    write_together(&args.output, &written)?;
+    for pack in &index.packs {
+        let unpacked: u64 = pack.files.iter().map(|file| index.packed_len(file)).sum();
+        let shown = args.output.join(&pack.url);
+        eprintln!("{}: {} files, {unpacked} bytes as {}", shown.display(), pack.files.len(), pack.len);
+    }
     if !grouped.unknown.is_empty() {
         eprintln!("{} files were read that belong to no archive; they are left out", grouped.unknown.len());
     }
     let reads: usize = index.groups.iter().map(|group| group.reads.len()).sum();
     eprintln!(
-        "{}: {} archives, {} groups, {reads} members in access order, {} bytes",
-        path.display(),
+        "{}: {} archives, {} groups, {reads} members in access order, {len} bytes",
+        args.output.join(INDEX).display(),
         index.archives.len(),
         index.groups.len(),
-        bytes.len()
     );
     Ok(())
 }
 
 /// A site may be serving the old file: it is replaced in one step.
 pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
-    let partial = path.with_extension("partial");
-    std::fs::write(&partial, bytes)
-        .and_then(|()| std::fs::rename(&partial, path))
-        .with_context(|| format!("{}: cannot be written", path.display()))
+    write_partial(path, bytes).and_then(|()| put_in_place(path))
+}
+
+/// A site may be serving an older index and its packs, which belong together: nothing is replaced before all is written,
+/// and then one after the other.
+fn write_together(folder: &Path, files: &[(String, Vec<u8>)]) -> Result<()> {
+    files.iter().try_for_each(|(name, bytes)| write_partial(&folder.join(name), bytes))?;
+    files.iter().try_for_each(|(name, _)| put_in_place(&folder.join(name)))
+}
+
+fn write_partial(path: &Path, bytes: &[u8]) -> Result<()> {
+    std::fs::write(partial(path), bytes).with_context(|| format!("{}: cannot be written", path.display()))
+}
+
+fn put_in_place(path: &Path) -> Result<()> {
+    std::fs::rename(partial(path), path).with_context(|| format!("{}: cannot be written", path.display()))
+}
+
+/// Beside the file, by another name than any other file's.
+fn partial(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".partial");
+    name.into()
 }
 
 /// `3.12` of `3.12.7`.
@@ -77,7 +107,7 @@ fn minor(python: &str) -> &str {
 }
 
 /// Traces by their files' stems, all of one Pyodide, the folder's.
-fn read_traces(paths: &[std::path::PathBuf], lock: &Lock) -> Result<Vec<(String, Trace)>> {
+fn read_traces(paths: &[PathBuf], lock: &Lock) -> Result<Vec<(String, Trace)>> {
     let mut traces: Vec<(String, Trace)> = Vec::new();
     for path in paths {
         let shown = path.display();

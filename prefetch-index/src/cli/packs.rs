@@ -12,7 +12,6 @@ use prefetch_index::zip::decode_member;
 use sha2::{Digest, Sha256};
 
 use crate::args::Build;
-use crate::build::write_whole;
 use crate::bytecode::{self, Source};
 use crate::progress;
 
@@ -25,15 +24,15 @@ struct Packable {
     secondary: Option<Box<Packable>>,
 }
 
-/// Writes the packs that were asked for to the output folder and enters them. `texts`: of each entry point;
-/// `archives`: where each archive is on disk.
-pub(crate) fn write_packs(
+/// The packs that were asked for, each a file's name and bytes, and enters them. `texts`: of each entry point; `archives`:
+/// where each archive is on disk.
+pub(crate) fn make(
     args: &Build,
     index: &mut Index,
     texts: &[Texts],
     traces: &[(String, Trace)],
     archives: &[PathBuf],
-) -> Result<()> {
+) -> Result<Vec<(String, Vec<u8>)>> {
     let mut packings = if args.pack { packings(index, texts) } else { Vec::new() };
     packings.extend(boot_packing(index));
     let wanted = packings.iter().flat_map(|packing| packing.files.iter().copied());
@@ -42,17 +41,15 @@ pub(crate) fn write_packs(
     if !args.whole_libraries {
         split_libraries(index, traces, &mut contents);
     }
+    let mut made = Vec::new();
     for packing in packings {
         let name = pack_name(index, &packing);
         let effort = if args.quick { Effort::Quick } else { Effort::Thorough };
         let (pack, bytes) = encode(index, &packing, &contents, &name, effort)?;
-        let path = args.output.join(&name);
-        write_whole(&path, &bytes)?;
-        let unpacked: u64 = pack.files.iter().map(|file| index.packed_len(file)).sum();
-        eprintln!("{}: {} files, {unpacked} bytes as {}", path.display(), pack.files.len(), pack.len);
+        made.push((name, bytes));
         packing::enter(index, &packing, pack, texts);
     }
-    Ok(())
+    Ok(made)
 }
 
 /// What Pyodide's start reads is needed before anything else: a pack of its own.

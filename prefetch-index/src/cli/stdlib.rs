@@ -5,12 +5,12 @@ use prefetch_index::index::{Archive, ArchiveInfo, Group, Index, Install, Read};
 use prefetch_index::trace::Trace;
 
 use crate::args::Build;
-use crate::build::{locate_members, read_directory, write_whole};
+use crate::build::{locate_members, read_directory};
 
 /// Pyodide's archive of the standard library.
 const ARCHIVE: &str = "python_stdlib.zip";
 /// What a page gives Pyodide in its place: a zip of no files. Pyodide puts it where Python looks first.
-const EMPTY: (&str, &[u8]) = ("empty.zip", b"PK\x05\x06\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0");
+pub(crate) const EMPTY: (&str, &[u8]) = ("empty.zip", b"PK\x05\x06\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0");
 
 /// Enters Pyodide's archive of the standard library into `index`, with what its start and the programs load of it as the
 /// group that Pyodide boots from. Returns where the archive is on disk.
@@ -46,8 +46,6 @@ pub(crate) fn enter(args: &Build, traces: &[(String, Trace)], index: &mut Index)
     index.boot = Some(index.groups.len() as u32);
     index.groups.push(Group { name: archive.name.clone(), parents: Vec::new(), reads, packs: Vec::new() });
     index.archives.push(archive);
-    let (name, empty) = EMPTY;
-    write_whole(&args.output.join(name), empty)?;
     Ok(path)
 }
 
