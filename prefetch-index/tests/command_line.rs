@@ -257,6 +257,31 @@ fn build_says_what_is_wrong_with_a_trace_or_folder() {
     assert!(site.build_refusal().contains("--pyodide must be a folder with Pyodide's files"));
 }
 
+/// As from Pyodide 314 on.
+#[test]
+fn where_the_lock_is_silent_pyodides_package_says_its_version() {
+    let site = Site::new();
+    let lock = std::fs::read_to_string(site.path("pyodide-lock.json")).unwrap();
+    std::fs::write(site.path("pyodide-lock.json"), lock.replace(r#","version":"0.27.7""#, "")).unwrap();
+    site.write_trace("app.trace", "314.0.6");
+    let refused = "recorded on Pyodide 314.0.6, the folder's is 314.0.7; record it again";
+    let cases = [
+        (r#"{"name":"pyodide","version":"314.0.7"}"#, Some(refused)),
+        (r#"{"name":"pyodide","version":"314.0.6"}"#, None),
+        (r#"{"name":"pyodide","version":"314.0.7-alpha.1"}"#, None),
+        (r#"{"name":"a-site","version":"1.0.0"}"#, None),
+        ("{", None),
+    ];
+    assert_eq!(site.built(&[]).pyodide, "314.0.6");
+    for (package, refused) in cases {
+        std::fs::write(site.path("package.json"), package).unwrap();
+        match refused {
+            Some(refused) => assert!(site.build_refusal().contains(refused), "{package}"),
+            None => assert_eq!(site.built(&[]).pyodide, "314.0.6", "{package}"),
+        }
+    }
+}
+
 /// As in `inspect INDEX | head`.
 #[test]
 fn inspect_ends_quietly_when_nobody_reads_on() {

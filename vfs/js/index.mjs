@@ -93,7 +93,7 @@ export async function loadPyodide(options = {}) {
     const { filesystem: files, builtFor, booted } = await filesystem;
     if (builtFor && builtFor !== version) {
       throw new WheelfsError(
-        `${config.index} was built for Pyodide ${builtFor}, this is ${version}: rebuild it with \`prefetch-index build\``,
+        `${config.index} was built for Pyodide ${builtFor}, this is ${version}: record and build again with \`prefetch-index\``,
         "index",
         String(config.index),
       );

@@ -15,7 +15,7 @@ pub(crate) struct Lock {
 #[derive(Debug, Deserialize)]
 pub(crate) struct Info {
     pub(crate) python: String,
-    /// Pyodide's own version; lock files from 314 on do not say it.
+    /// Pyodide's own version. Lock files from 314 on do not say it; then that of its `package.json`, if it is there.
     #[serde(default)]
     pub(crate) version: Option<String>,
 }
@@ -54,7 +54,22 @@ pub(crate) fn read(dir: &Path) -> Result<Lock> {
     let text = std::fs::read_to_string(&path).with_context(|| {
         format!("{}: cannot be read; --pyodide must be a folder with Pyodide's files", path.display())
     })?;
-    serde_json::from_str(&text).with_context(|| {
+    let mut lock: Lock = serde_json::from_str(&text).with_context(|| {
         format!("{}: not a Pyodide lock file; take the one of the same Pyodide release", path.display())
-    })
+    })?;
+    lock.info.version = lock.info.version.or_else(|| released_version(dir));
+    Ok(lock)
+}
+
+/// The version of Pyodide's npm package, which is in its releases as well. A site may have a package of its own there.
+fn released_version(dir: &Path) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Package {
+        name: String,
+        version: String,
+    }
+    let text = std::fs::read_to_string(dir.join("package.json")).ok()?;
+    let package: Package = serde_json::from_str(&text).ok()?;
+    // npm spells what comes before a release in another way than Pyodide does: `314.0.0-alpha.1` for `314.0.0a1`.
+    (package.name == "pyodide" && !package.version.contains('-')).then_some(package.version)
 }
