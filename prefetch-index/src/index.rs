@@ -191,8 +191,9 @@ impl Member {
     /// central directory, and narrows the member to its data. Returns the data's offset in the archive.
     pub fn locate(&mut self, local: &[u8]) -> Result<u64, ZipError> {
         let limit = self.data_offset.map_or(self.span_end, |offset| offset + self.compressed_len);
+        let Member { header_offset, method, compressed_len, crc32, .. } = *self;
         let offset =
-            zip::data_offset(local, self.header_offset, &self.path, self.method, self.compressed_len, limit)?;
+            zip::data_offset(local, header_offset, &self.path, method, compressed_len, crc32, limit)?;
         self.data_offset = Some(offset);
         self.span_end = offset + self.compressed_len;
         Ok(offset)

@@ -46,6 +46,7 @@ fn contents(bytes: &[u8]) -> Vec<(String, Vec<u8>)> {
                 &entry.name,
                 entry.method,
                 entry.compressed_len,
+                entry.crc32,
                 entry.span_end,
             )
             .unwrap() as usize;
@@ -195,6 +196,37 @@ fn names_in_code_page_437() {
     assert_eq!(contents(&bytes), [("naïve".to_owned(), b"data".to_vec())]);
 }
 
+/// Info-ZIP's Unicode Path, in the local header and in the central directory: which header is whose is seen without it.
+#[test]
+fn names_in_unicode_beside_the_raw_ones() {
+    let files = |bytes: &[u8]| contents(bytes).into_iter().map(|(name, _)| name).collect::<Vec<_>>();
+    for raw in [&b"#U65e5.py"[..], b"\x93\xfa.py"] {
+        let piece = Piece::raw(raw, b"data");
+        let old = files(&HandMade::of(vec![piece.clone()]).build());
+        for (local, central) in [(true, true), (false, true), (true, false)] {
+            let piece = piece.clone().unicode("日.py", local, central);
+            let bytes = HandMade::of(vec![piece.clone(), Piece::new("next", b"more")]).build();
+            let expected = if central { "日.py" } else { old[0].as_str() };
+            assert_eq!(files(&bytes), [expected, "next"], "{local} {central}");
+        }
+    }
+
+    // What tells is that the header has the member's CRC and length: another member's has not.
+    let piece = |data| Piece::raw(b"#U65e5.py", data).unicode("日.py", false, true);
+    let bytes = HandMade::of(vec![piece(b"data")]).build();
+    let entry = &read(&bytes).unwrap().entries[0];
+    let locate = |local: &[u8], name: &str, crc32| {
+        data_offset(local, 0, name, entry.method, entry.compressed_len, crc32, entry.span_end)
+    };
+    let disagrees = Err(ZipError::LocalHeader { offset: 0 });
+    assert!(locate(&bytes, &entry.name, entry.crc32).is_ok());
+    assert_eq!(locate(&bytes, &entry.name, !entry.crc32), disagrees);
+    assert_eq!(locate(&bytes, "other.py", entry.crc32), disagrees);
+    for other in [piece(b"atad"), piece(b"data").descriptor(), piece(b"data").flags(1 << 11)] {
+        assert_eq!(locate(&HandMade::of(vec![other]).build(), &entry.name, entry.crc32), disagrees);
+    }
+}
+
 #[test]
 fn data_descriptors() {
     let pieces = vec![Piece::new("streamed", b"data").descriptor(), Piece::new("next", b"more")];
@@ -273,7 +305,7 @@ fn broken_archives_are_refused() {
 fn local_headers_must_agree() {
     let bytes = HandMade::of(vec![Piece::new("name", b"data")]).build();
     let locate = |local: &[u8], name: &str, method, compressed_len, limit| {
-        data_offset(local, 0, name, method, compressed_len, limit)
+        data_offset(local, 0, name, method, compressed_len, 0, limit)
     };
     assert_eq!(locate(&bytes, "name", Method::Stored, 4, 38), Ok(34));
     let disagrees = Err(ZipError::LocalHeader { offset: 0 });

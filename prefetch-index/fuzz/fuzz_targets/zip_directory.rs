@@ -25,6 +25,7 @@ fuzz_target!(|archive: &[u8]| {
             &entry.name,
             entry.method,
             entry.compressed_len,
+            entry.crc32,
             entry.span_end,
         );
         if let Ok(start) = start {

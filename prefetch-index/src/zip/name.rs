@@ -12,20 +12,20 @@ pub(super) const UTF8_FLAG: u16 = 1 << 11;
 /// APPNOTE 4.6.9: Info-ZIP Unicode Path Extra Field.
 const UNICODE_PATH: u16 = 0x7075;
 
-/// A member's name: UTF-8 by flag, else by Info-ZIP's extra field if it still belongs to the raw name, else code page 437
-/// (APPNOTE D.1).
+/// A member's name: by Info-ZIP's extra field if it still belongs to the raw name, which may be a placeholder in ASCII; else
+/// UTF-8 by flag, else code page 437 (APPNOTE D.1).
 pub(super) fn decode_name<'a>(raw: &'a [u8], flags: u16, extra: &'a [u8]) -> Result<Cow<'a, str>, ZipError> {
     let utf8 = |bytes| {
         std::str::from_utf8(bytes).map(Cow::Borrowed).map_err(|_| ZipError::Name(NameProblem::NotUtf8))
     };
-    if flags & UTF8_FLAG != 0 || raw.is_ascii() {
-        return utf8(raw);
-    }
     if let Some([1, field @ ..]) = extra_field(extra, UNICODE_PATH)
-        && field.len() >= 4
+        && let Some((_, name @ [_, ..])) = field.split_at_checked(4)
         && u32_at(field, 0) == crc32::hash(raw)
     {
-        return utf8(&field[4..]);
+        return utf8(name);
+    }
+    if flags & UTF8_FLAG != 0 || raw.is_ascii() {
+        return utf8(raw);
     }
     Ok(Cow::Owned(cp437(raw)))
 }
@@ -165,11 +165,19 @@ mod tests {
         assert_eq!(decode_name(raw, UTF8_FLAG, &[]), Err(ZipError::Name(NameProblem::NotUtf8)));
         assert_eq!(decode_name("naïve".as_bytes(), UTF8_FLAG, &[]).unwrap(), "naïve");
 
-        let mut extra = vec![0x75, 0x70, 0, 0, 1];
-        extra.extend(crc32fast::hash(raw).to_le_bytes());
-        extra.extend("日本".as_bytes());
-        extra[2] = (extra.len() - 4) as u8;
+        let field = |raw: &[u8], name: &str| {
+            let mut extra = vec![0x75, 0x70, 5 + name.len() as u8, 0, 1];
+            extra.extend(crc32fast::hash(raw).to_le_bytes());
+            extra.extend(name.as_bytes());
+            extra
+        };
+        let mut extra = field(raw, "日本");
         assert_eq!(decode_name(raw, 0, &extra).unwrap(), "日本");
+        // As CPython's zipfile reads them, from 3.12 on.
+        let placeholder: &[u8] = b"#U65e5.py";
+        assert_eq!(decode_name(placeholder, 0, &field(placeholder, "日.py")).unwrap(), "日.py");
+        assert_eq!(decode_name(placeholder, UTF8_FLAG, &field(placeholder, "日.py")).unwrap(), "日.py");
+        assert_eq!(decode_name(placeholder, 0, &field(placeholder, "")).unwrap(), "#U65e5.py");
         extra[5] ^= 1; // The raw name was changed by a tool that did not know the field.
         assert_eq!(decode_name(raw, 0, &extra).unwrap(), "naïve");
     }

@@ -12,6 +12,8 @@ pub(crate) struct Piece {
     compressed_len: Option<u64>,
     descriptor: bool,
     zip64: bool,
+    /// Extra fields of the local header and of the directory's.
+    extra: [Vec<u8>; 2],
 }
 
 #[allow(dead_code, reason = "each test file uses its own part")]
@@ -27,6 +29,7 @@ impl Piece {
             compressed_len: None,
             descriptor: false,
             zip64: false,
+            extra: [const { Vec::new() }; 2],
         }
     }
 
@@ -59,6 +62,14 @@ impl Piece {
     /// Lengths and CRC after the data instead of in the local header (4.3.9).
     pub(crate) fn descriptor(self) -> Piece {
         Piece { descriptor: true, ..self }
+    }
+
+    /// The name in Unicode in an extra field (4.6.9) of the local header, or of the directory's, or of both.
+    pub(crate) fn unicode(self, name: &str, local: bool, central: bool) -> Piece {
+        let len = 5 + name.len() as u8;
+        let crc = crc32(&self.name).to_le_bytes();
+        let field = [&[0x75, 0x70, len, 0, 1], &crc[..], name.as_bytes()].concat();
+        Piece { extra: [local, central].map(|is_there| field.repeat(is_there.into())), ..self }
     }
 
     /// Lengths and offset in a zip64 extra field.
@@ -118,15 +129,17 @@ impl HandMade {
             let local = if piece.descriptor { [0; 3] } else { fields };
             file.extend(local.map(u32::to_le_bytes).concat());
             file.extend((piece.name.len() as u16).to_le_bytes());
-            file.extend([0; 2]);
+            let [local_extra, extra] = &piece.extra;
+            file.extend((local_extra.len() as u16).to_le_bytes());
             file.extend(&piece.name);
+            file.extend(local_extra);
             file.extend(&piece.data);
             if piece.descriptor {
                 file.extend(b"PK\x07\x08");
                 file.extend(fields.map(u32::to_le_bytes).concat());
             }
 
-            let mut extra = Vec::new();
+            let mut extra = extra.clone();
             let mut short_offset = offset as u32;
             if piece.zip64 {
                 fields = [crc, u32::MAX, u32::MAX];
