@@ -235,6 +235,13 @@ fn data_descriptors() {
 }
 
 #[test]
+fn a_deflated_member_of_no_bytes() {
+    let pieces = vec![Piece::new("empty.py", b"").method(8), Piece::new("next", b"more")];
+    let found = contents(&HandMade::of(pieces).build());
+    assert_eq!(found, [("empty.py".to_owned(), vec![]), ("next".to_owned(), b"more".to_vec())]);
+}
+
+#[test]
 fn zip64() {
     let pieces = vec![Piece::new("a", b"data"), Piece::new("b", b"more").zip64()];
     let bytes = HandMade::of(pieces).zip64().build();

@@ -82,7 +82,7 @@ pub(crate) fn inflate_exactly(compressed: &[u8], len: u64) -> Option<Vec<u8>> {
 
 /// Decodes a member piece by piece. Holds no more of it than deflate looks back on.
 pub struct MemberStream {
-    /// `None` for a stored member.
+    /// `None` where bytes come as they are.
     inflate: Option<Box<DecompressorOxide>>,
     /// A ring of the last decoded bytes; its length is a power of two.
     window: Vec<u8>,
@@ -105,7 +105,8 @@ impl MemberStream {
         if !is_plausible(method, compressed_len, len) || usize::try_from(len).is_err() {
             return Err(DecodeError::ImplausibleLength { len, compressed_len });
         }
-        let deflated = method == Method::Deflate;
+        // Some writers leave out even the end of the stream where there is no content, and CPython reads none there.
+        let deflated = method == Method::Deflate && compressed_len > 0;
         let window = if deflated { (len as usize).min(WINDOW).next_power_of_two() } else { 0 };
         Ok(MemberStream {
             inflate: deflated.then(Box::default),
@@ -213,6 +214,11 @@ mod tests {
         let (compressed, len, crc) = deflated(b"");
         assert_eq!(decode(&compressed, len, crc), Ok(vec![]));
         assert_eq!(decode_member(Method::Stored, b"", 0, 0), Ok(vec![]));
+        assert_eq!(decode(b"", 0, 0), Ok(vec![]));
+        assert_eq!(decode(b"", 0, 1), Err(DecodeError::Crc { wanted: 1, found: 0 }));
+        assert!(matches!(decode(b"", 1, 0), Err(DecodeError::ImplausibleLength { .. })));
+        let mut nothing = MemberStream::new(Method::Deflate, 0, 0, 0).unwrap();
+        assert_eq!(nothing.push(b"\x03", &mut |_| ()), Err(DecodeError::Length { wanted: 0, found: 1 }));
     }
 
     #[test]
