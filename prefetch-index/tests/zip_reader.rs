@@ -130,13 +130,15 @@ fn attributes() {
 fn odd_members_are_set_aside() {
     let name = |problem| ZipError::Name(problem);
     let good = Piece::new("good", b"data");
-    type Case = (&'static str, Vec<Piece>, Vec<(&'static str, ZipError)>);
-    let cases: Vec<Case> = vec![
+    let long = "a/".repeat(32_700);
+    type Case<'a> = (&'static str, Vec<Piece>, Vec<(&'a str, ZipError)>);
+    let cases: Vec<Case<'_>> = vec![
         ("parent", vec![Piece::new("../evil", b"x")], vec![("../evil", name(NameProblem::Component))]),
         ("absolute", vec![Piece::new("/evil", b"x")], vec![("/evil", name(NameProblem::Absolute))]),
         ("backslash", vec![Piece::new("a\\b", b"x")], vec![("a\\b", name(NameProblem::Backslash))]),
         ("NUL", vec![Piece::new("a\0b", b"x")], vec![("a\0b", name(NameProblem::Nul))]),
         ("no name", vec![Piece::new("", b"x")], vec![("", name(NameProblem::Empty))]),
+        ("long", vec![Piece::new(&long, b"x")], vec![(&long, name(NameProblem::TooLong { len: 65_400 }))]),
         (
             "duplicate",
             vec![Piece::new("twice", b"1"), Piece::new("twice", b"2")],

@@ -137,6 +137,12 @@ pub enum NameProblem {
     /// A component is `..`, `.` or empty.
     #[error("component '..', '.' or empty")]
     Component,
+    /// Longer than a path can be.
+    #[error("{len} bytes, a path has at most 4096")]
+    TooLong {
+        /// Bytes of UTF-8.
+        len: u64,
+    },
     /// Another member has the same name; none of them can be trusted to be the one meant.
     #[error("duplicate")]
     Duplicate,

@@ -12,6 +12,10 @@ pub(super) const UTF8_FLAG: u16 = 1 << 11;
 /// APPNOTE 4.6.9: Info-ZIP Unicode Path Extra Field.
 const UNICODE_PATH: u16 = 0x7075;
 
+/// Of a path on Linux, and so of Emscripten's (`PATH_MAX` of musl's `limits.h`): bytes. A name of 64 KiB would also have so many
+/// folders that looking at each takes seconds.
+const MAX_LEN: usize = 4096;
+
 /// A member's name: by Info-ZIP's extra field if it still belongs to the raw name, which may be a placeholder in ASCII; else
 /// UTF-8 by flag, else code page 437 (APPNOTE D.1).
 pub(super) fn decode_name<'a>(raw: &'a [u8], flags: u16, extra: &'a [u8]) -> Result<Cow<'a, str>, ZipError> {
@@ -35,6 +39,7 @@ pub(super) fn decode_name<'a>(raw: &'a [u8], flags: u16, extra: &'a [u8]) -> Res
 pub(crate) fn check_name(name: &str) -> Result<(), NameProblem> {
     let bytes = name.as_bytes();
     match bytes {
+        _ if bytes.len() > MAX_LEN => return Err(NameProblem::TooLong { len: bytes.len() as u64 }),
         [] => return Err(NameProblem::Empty),
         [b'/', ..] => return Err(NameProblem::Absolute),
         [drive, b':', ..] if drive.is_ascii_alphabetic() => return Err(NameProblem::Drive),
@@ -156,6 +161,8 @@ mod tests {
         for (name, expected) in cases {
             assert_eq!(check_name(name), *expected, "{name:?}");
         }
+        assert_eq!(check_name(&"é".repeat(2048)), Ok(()));
+        assert_eq!(check_name(&"a/".repeat(2049)), Err(NameProblem::TooLong { len: 4098 }));
     }
 
     #[test]
