@@ -1,11 +1,11 @@
 //! Real browsers, each time with a profile of its own.
 
 use std::{
-    io::{Read, Write},
+    fs,
+    io::{ErrorKind, Read, Write},
     net::{Ipv4Addr, TcpStream},
-    path::Path,
     pin::Pin,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use fantoccini::{
@@ -47,7 +47,6 @@ pub struct Browser {
     farewell: String,
     port: u16,
     _processes: Vec<Child>,
-    /// Removed last, when nobody writes into it any more.
     folder: TempDir,
 }
 
@@ -135,11 +134,6 @@ impl Browser {
         let names = "return performance.getEntriesByType('resource').map(({ name }) => name)";
         Ok(serde_json::from_value(self.execute(names).await?).map_err(std::io::Error::from)?)
     }
-
-    /// Writes what is on the screen as a PNG.
-    pub async fn screenshot(&self, file: &Path) -> Result<(), HarnessError> {
-        Ok(tokio::fs::write(file, self.client.screenshot().await?).await?)
-    }
 }
 
 impl Drop for Browser {
@@ -158,6 +152,13 @@ impl Drop for Browser {
         });
         if let Err(error) = asked {
             eprintln!("the driver did not end its browser: {error}");
+        }
+        // Its processes write until they have ended, and what they write while the folder is removed stays.
+        let began = Instant::now();
+        while fs::remove_dir_all(self.folder.path()).is_err_and(|error| error.kind() != ErrorKind::NotFound)
+            && began.elapsed() < FAREWELL
+        {
+            std::thread::sleep(POLL);
         }
     }
 }

@@ -153,7 +153,7 @@ async fn webkit(parts: &Parts) -> Result<Driver, HarnessError> {
     let display: u32 = said(screen.stdout.take(), "Xvfb", |line| line.trim().parse().ok()).await?;
     // It cannot choose a free port itself.
     let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-    let driver = spawn(
+    let mut driver = spawn(
         &parts.webkitdriver,
         &["--host=127.0.0.1", &format!("--port={port}")],
         folder.path(),
@@ -164,6 +164,9 @@ async fn webkit(parts: &Parts) -> Result<Driver, HarnessError> {
         },
     )?;
     while tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_err() {
+        if let Some(status) = driver.try_wait()? {
+            return Err(HarnessError::Script { script: parts.webkitdriver.clone(), status });
+        }
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
     Ok(Driver {

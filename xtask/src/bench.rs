@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::Args;
 use serde::Deserialize;
 
-use crate::{build, cache, demo, setup::Scope, step, step::step};
+use crate::{build, cache, demo, setup::Scope, step, step::step, targets};
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -147,7 +147,7 @@ fn report(options: &Options) -> Result<()> {
 fn jupyterlite(options: &Options, version: &str) -> Result<()> {
     build::run(Scope::Everything)?;
     step("bench: JupyterLite with and without the addon, in Chromium over the shaped line", || {
-        let mut command = binary("bench-jupyterlite")?;
+        let mut command = program("bench-jupyterlite")?;
         command.args(["--jupyterlite", version, "--rtt", &options.rtt, "--down", &options.down]);
         command.args(["--rounds", &options.rounds]);
         if let Some(json) = &options.json {
@@ -159,18 +159,13 @@ fn jupyterlite(options: &Options, version: &str) -> Result<()> {
 
 /// The bench, up to its own arguments.
 pub(crate) fn bench_command(name: &str) -> Result<Command> {
-    let mut command = binary("bench")?;
+    let mut command = program("bench")?;
     command.arg(name);
     Ok(command)
 }
 
-/// A program of the tests' package, compiled: as a member among all, for the reason that [`cargo_test`](crate::targets::cargo_test)
-/// has.
-fn binary(name: &str) -> Result<Command> {
-    let mut cargo = Command::new("cargo");
-    cargo.current_dir(cache::root());
-    step::run(cargo.args(["build", "--quiet", "--locked", "--workspace", "--bin", name]))?;
-    let mut command = Command::new(cache::root().join("target/debug").join(name));
+fn program(name: &str) -> Result<Command> {
+    let mut command = Command::new(targets::program(name)?);
     command.current_dir(cache::root());
     Ok(command)
 }

@@ -37,19 +37,18 @@ pub(crate) fn folder() -> Result<PathBuf> {
 /// Fills `folder` with `work` unless a run with the same `key` already finished there. A half-filled folder never
 /// shows: the work is done beside it and renamed into place.
 pub(crate) fn filled(folder: &Path, key: &str, work: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+    remove_abandoned(folder);
     let stamp = folder.join(".stamp");
     if fs::read_to_string(&stamp).is_ok_and(|found| found == key) {
         return Ok(());
     }
-    remove_abandoned(folder);
     let partial = beside(folder, "partial");
     remove(&partial)?;
     fs::create_dir_all(&partial)?;
-    if let Err(error) = work(&partial) {
+    if let Err(error) = work(&partial).and_then(|()| Ok(fs::write(partial.join(".stamp"), key)?)) {
         remove(&partial)?;
         return Err(error);
     }
-    fs::write(partial.join(".stamp"), key)?;
     replace(folder, &partial).with_context(|| format!("cannot put {} in place", folder.display()))
 }
 
@@ -218,6 +217,9 @@ mod tests {
         fs::File::open(&stale).unwrap().set_modified(before).unwrap();
         filled(&scratch.join("parts"), "one", |_| Ok(())).unwrap();
         assert!(fresh.exists() && !stale.exists());
+        fs::File::open(&fresh).unwrap().set_modified(before).unwrap();
+        filled(&scratch.join("parts"), "one", |_| Ok(())).unwrap();
+        assert!(!fresh.exists(), "also where nothing is to be done");
         remove(&scratch).unwrap();
     }
 
