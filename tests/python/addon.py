@@ -1,10 +1,11 @@
-"""What of JupyterLite's addon a site's build does not show: programs that never end, downloads that end early.
+"""What of JupyterLite's addon the builds of the tests' sites do not show: what goes wrong, and other sites than theirs.
 
 addon.py PREFETCH_INDEX DISTRIBUTION: run by a Python that has JupyterLite and the addon's source on its path.
 """
 
 import contextlib
 import http.server
+import json
 import pathlib
 import subprocess
 import sys
@@ -12,10 +13,14 @@ import tempfile
 import threading
 import time
 
-from jupyterlite_wheelfs import distribution, errors, recording
+from jupyterlite_core.manager import LiteManager
+from jupyterlite_wheelfs import addon, distribution, errors, recording
 
 recording.PROGRAM = pathlib.Path(sys.argv[1])
 folder = pathlib.Path(tempfile.mkdtemp())
+# What a wheel of the addon carries besides.
+addon.SITE_FILES = folder / "files"
+addon.SITE_FILES.mkdir()
 
 
 def running(argument):
@@ -61,3 +66,53 @@ try:
     distribution.download(f"http://127.0.0.1:{server.server_port}/pyodide.mjs", target)
 except errors.WheelfsError as error:
     print("refused:", "300 of 1000 bytes" in str(error), target.exists())
+
+
+class Lite:
+    """A site as JupyterLite hands it to the addon, a Pyodide in its folders `own` and `other`."""
+
+    def __init__(self, name, url, **traits):
+        source, self.output = folder / name, folder / name / "output"
+        (source / "output").mkdir(parents=True)
+        for pyodide in ("own", "other"):
+            (self.output / pyodide).symlink_to(sys.argv[2])
+        self.source = source / "jupyter-lite.json"
+        self.settings = self.output / "jupyter-lite.json"
+        self.set(self.settings, url)
+        self.addon = addon.WheelfsAddon(LiteManager(lite_dir=source, output_dir=self.output), **traits)
+
+    def set(self, file, url):
+        """Sets the kernel's `pyodideUrl`, or nothing."""
+        kernel = {"pyodideUrl": url} if url else {}
+        file.write_text(json.dumps({"jupyter-config-data": {"litePluginSettings": {addon.KERNEL: kernel}}}))
+
+    def build(self, enabled=True):
+        """Returns which Pyodide the page gets: by wheelfs, else by the kernel's own setting."""
+        self.addon.enabled = enabled
+        self.addon.put_in_place()
+        plugins = json.loads(self.settings.read_text())["jupyter-config-data"]["litePluginSettings"]
+        url = plugins[addon.KERNEL].get("pyodideUrl")
+        made = self.output / "static/wheelfs/wheelfs.json"
+        assert enabled == made.exists() == (url == "./static/wheelfs/pyodide.module.js"), url
+        return json.loads(made.read_text())["pyodide"] if enabled else url
+
+
+# An index that was made elsewhere, as far as the addon looks at it.
+given = folder / "given"
+given.mkdir()
+(given / "wheelfs.idx").touch()
+recording.inspect = lambda index: {"pyodide": "0.27.7", "entries": []}
+
+lite = Lite("settings", "./own/pyodide.mjs", index=str(given))
+print("built twice:", lite.build(), lite.build(), lite.build(enabled=False))
+lite.build()
+# JupyterLite writes what is new in the source, and no more.
+lite.set(lite.settings, "./other/pyodide.mjs")
+print("set anew:", lite.build(), lite.build(), lite.build(enabled=False))
+# The output was emptied: to JupyterLite the source's settings are written.
+lite.set(lite.source, "./own/pyodide.mjs")
+lite.set(lite.settings, None)
+print("emptied:", lite.build(), lite.build(enabled=False))
+lite.set(lite.source, None)
+lite.set(lite.settings, "./static/wheelfs/pyodide.module.js")
+print("never set:", lite.build(enabled=False))

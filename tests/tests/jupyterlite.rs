@@ -211,7 +211,7 @@ async fn works(engine: Engine, example: &Example, more: More) -> Result<(), Harn
     Ok(())
 }
 
-/// A notebook that never ends leaves no process, a download that ends early no file.
+/// What goes wrong, and sites that are not like those above: `tests/python/addon.py` prints a line for each.
 #[test]
 fn of_the_addon_nothing_is_left_behind() -> Result<(), HarnessError> {
     let parts = Parts::find()?;
@@ -224,7 +224,15 @@ fn of_the_addon_nothing_is_left_behind() -> Result<(), HarnessError> {
         .env("NODE", &parts.node)
         .stderr(Stdio::inherit())
         .output()?;
-    assert_eq!(String::from_utf8_lossy(&done.stdout), "ended: True 0\nrefused: True False\n");
+    let printed = "\
+ended: True 0
+refused: True False
+built twice: ../../own/pyodide.mjs ../../own/pyodide.mjs ./own/pyodide.mjs
+set anew: ../../other/pyodide.mjs ../../other/pyodide.mjs ./other/pyodide.mjs
+emptied: ../../own/pyodide.mjs ./own/pyodide.mjs
+never set: None
+";
+    assert_eq!(String::from_utf8_lossy(&done.stdout), printed);
     Ok(())
 }
 

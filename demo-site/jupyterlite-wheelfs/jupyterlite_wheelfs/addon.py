@@ -20,8 +20,10 @@ INDEX = "wheelfs.idx"
 KERNEL_ENTRY = "kernel"
 # What `prefetch-index build` writes beside the index.
 PACKS = ("--pack", "--stdlib")
-# Remembers which Pyodide stood in the site's settings before; for people it says what was built.
+# For the page, which Pyodide it stands in for; for a rebuild, the setting that stood in the site before.
 SETTINGS = "wheelfs.json"
+# The setting's name, in the kernel's settings and in ours.
+URL = "pyodideUrl"
 
 
 class WheelfsAddon(BaseAddon):
@@ -88,22 +90,23 @@ class WheelfsAddon(BaseAddon):
             yield self.task(name="wheelfs", doc="the files of wheelfs are whole", actions=[self.check_files])
 
     def put_in_place(self):
-        settings = self._kernel_settings()
-        pyodide = self._pyodide_url(settings)
+        settings = self._kernel_settings(self.site_settings)
+        own = self._own_url(settings)
         if not self.enabled:
-            if self._is_ours(settings.get("pyodideUrl", "")):
-                self._write_kernel_settings({**settings, "pyodideUrl": pyodide})
+            if self._is_ours(settings.get(URL)):
+                self._write_kernel_settings(with_url(settings, own))
             if self.output.exists():
                 shutil.rmtree(self.output)
             return
         try:
-            self._put_in_place(settings, pyodide)
+            self._put_in_place(settings, own)
         except WheelfsError as error:
             # doit would show a traceback.
             self.log.error("[wheelfs] %s", error)
             raise SystemExit(1) from None
 
-    def _put_in_place(self, settings, pyodide):
+    def _put_in_place(self, settings, own):
+        pyodide = own or kernel_default()
         options = settings.get("loadPyodideOptions", {})
         runtime = self._place(pyodide.rsplit("/", 1)[0] + "/")
         lock = self._place(options.get("lockFileURL", pyodide.rsplit("/", 1)[0] + "/" + LOCK))
@@ -129,10 +132,12 @@ class WheelfsAddon(BaseAddon):
         }
         if KERNEL_ENTRY in entries:
             wheelfs["entry"] = KERNEL_ENTRY
+        if own:
+            wheelfs[URL] = own
         self._write_output(built, distribution, wheelfs)
         # A module by a name that every server knows to be JavaScript, for a kernel that wants a module.
         entry = "pyodide.module.js" if pyodide.endswith(".mjs") else "pyodide.js"
-        self._write_kernel_settings({**settings, "pyodideUrl": f"./static/wheelfs/{entry}"})
+        self._write_kernel_settings(with_url(settings, f"./static/wheelfs/{entry}"))
 
     def _build_index(self, distribution):
         """Records what has to be recorded; returns the folder of its index."""
@@ -206,8 +211,8 @@ class WheelfsAddon(BaseAddon):
         self.maybe_timestamp(self.output)
 
     def check_files(self):
-        settings = self._kernel_settings()
-        assert self._is_ours(settings.get("pyodideUrl", "")), "the kernel's pyodideUrl is not wheelfs's: build again"
+        settings = self._kernel_settings(self.site_settings)
+        assert self._is_ours(settings.get(URL)), "the kernel's pyodideUrl is not wheelfs's: build again"
         for name in ("pyodide.module.js", "pyodide.js", "index.js", "wheelfs_bg.wasm", SETTINGS, INDEX):
             assert (self.output / name).is_file(), f"{self.output / name} is missing: build again"
         recording.inspect(self.output / INDEX)
@@ -216,22 +221,41 @@ class WheelfsAddon(BaseAddon):
             real = (self.output / pyodide).resolve()
             assert real.is_file(), f"{real}, the site's Pyodide, is missing: build again"
 
-    def _pyodide_url(self, settings):
-        """The Pyodide of the kernel as it would be without wheelfs: absolute, or `./` and below the site."""
-        url = settings.get("pyodideUrl", "")
+    def _own_url(self, settings):
+        """The kernel's `pyodideUrl` as it would be without wheelfs; None when it would not be set."""
+        url = settings.get(URL)
         if url and not self._is_ours(url):
             return url
-        addons = self.manager._addons
-        kernel = addons.get("jupyterlite-pyodide-kernel-pyodide")
+        # JupyterLite writes a setting again only when its source has changed, so a rebuild mostly finds wheelfs's.
+        remembered = url and self._remembered()
+        if remembered:
+            return remembered
+        kernel = self.manager._addons.get("jupyterlite-pyodide-kernel-pyodide")
         for name in ("pyodide.mjs", "pyodide.js"):
             here = self.manager.output_dir / "static/pyodide" / name
             local = kernel and (kernel.pyodide_url or kernel.well_known_pyodide.exists())
             if local and here.exists() and name.endswith(kernel_entry()):
                 return f"./static/pyodide/{name}"
-        return kernel_default()
+        # JupyterLite does not write it again either when the output was emptied.
+        source = self._source_url()
+        return None if self._is_ours(source) else source
+
+    def _remembered(self):
+        """The setting that the last build found, if it found one and is still there."""
+        try:
+            return json.loads((self.output / SETTINGS).read_text(**UTF8)).get(URL)
+        except (OSError, ValueError):
+            return None
+
+    def _source_url(self):
+        """What the site's source sets; JupyterLite passes over a file that it cannot read."""
+        try:
+            return self._kernel_settings(self.manager.lite_dir / JUPYTERLITE_JSON).get(URL)
+        except (OSError, ValueError):
+            return None
 
     def _is_ours(self, url):
-        return "static/wheelfs/pyodide." in url
+        return bool(url) and "static/wheelfs/pyodide." in url
 
     def _place(self, url):
         """A path for what is in the site, else the URL."""
@@ -246,8 +270,9 @@ class WheelfsAddon(BaseAddon):
             return f"{folder}/{name}"
         return f"../../{folder.removeprefix('./')}/{name}"
 
-    def _kernel_settings(self):
-        config = json.loads(self.site_settings.read_text(**UTF8))
+    def _kernel_settings(self, file):
+        """Of this `jupyter-lite.json`."""
+        config = json.loads(file.read_text(**UTF8))
         return config.get("jupyter-config-data", {}).get("litePluginSettings", {}).get(KERNEL, {})
 
     def _write_kernel_settings(self, settings):
@@ -257,6 +282,12 @@ class WheelfsAddon(BaseAddon):
             plugins[KERNEL] = settings
             self.site_settings.write_text(json.dumps(config, **JSON_FMT), **UTF8)
             self.maybe_timestamp(self.site_settings)
+
+
+def with_url(settings, url):
+    """A kernel's settings with this `pyodideUrl`, or without one."""
+    others = {name: value for name, value in settings.items() if name != URL}
+    return {**others, URL: url} if url else others
 
 
 def imports(distribution, packages):
