@@ -116,3 +116,17 @@ print("emptied:", lite.build(), lite.build(enabled=False))
 lite.set(lite.source, None)
 lite.set(lite.settings, "./static/wheelfs/pyodide.module.js")
 print("never set:", lite.build(enabled=False))
+
+
+def named(*notebooks):
+    files = lite.output / "files"
+    for notebook in notebooks:
+        (files / notebook).parent.mkdir(parents=True, exist_ok=True)
+        (files / notebook).touch()
+    return {path.relative_to(files).as_posix(): name for name, path in lite.addon._notebooks()}
+
+
+first = named("data/x.ipynb", "ages.ipynb")
+both = named("data-x.ipynb")
+more = named("data x.ipynb", "b.ipynb")
+print("named:", first["data/x.ipynb"], both["ages.ipynb"], len(set(both.values())), both.items() <= more.items())

@@ -231,6 +231,7 @@ built twice: ../../own/pyodide.mjs ../../own/pyodide.mjs ./own/pyodide.mjs
 set anew: ../../other/pyodide.mjs ../../other/pyodide.mjs ./other/pyodide.mjs
 emptied: ../../own/pyodide.mjs ./own/pyodide.mjs
 never set: None
+named: notebook-data-x notebook-ages 3 True
 ";
     assert_eq!(String::from_utf8_lossy(&done.stdout), printed);
     Ok(())

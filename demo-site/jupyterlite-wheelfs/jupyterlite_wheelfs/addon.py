@@ -1,5 +1,7 @@
 """The addon: after a site is built, its kernel's Pyodide gets wheelfs in front."""
 
+import collections
+import hashlib
 import json
 import re
 import shutil
@@ -144,14 +146,13 @@ class WheelfsAddon(BaseAddon):
         wheels = self._site_wheels()
         kernel = distribution.closure(programs.KERNEL_PACKAGES)
         wanted = [(KERNEL_ENTRY, kernel, programs.kernel_program(wheels), None)]
-        for path in self._notebooks():
+        for name, path in self._notebooks():
             cells = programs.cells(path)
             imported = distribution.imported_by("\n".join(cells))
             if imported:
-                name = re.sub(r"\W+", "-", str(path.relative_to(self.manager.output_dir / "files").with_suffix("")))
                 fallback = programs.notebook_program(wheels, imports(distribution, imported))
                 program = programs.notebook_program(wheels, cells)
-                wanted.append((f"notebook-{name}", distribution.closure([*kernel, *imported]), program, fallback))
+                wanted.append((name, distribution.closure([*kernel, *imported]), program, fallback))
         for package in self.packages:
             if not distribution.has(package):
                 raise WheelfsError(f"WheelfsAddon.packages: the lock file has no {package}; take a name it has")
@@ -194,9 +195,11 @@ class WheelfsAddon(BaseAddon):
         return list(found.values())
 
     def _notebooks(self):
+        """Those to record, each with its name in the index."""
         files = self.manager.output_dir / "files"
         found = {path for pattern in self.notebooks for path in files.glob(pattern)}
-        return sorted(path for path in found if ".ipynb_checkpoints" not in path.parts)
+        paths = sorted(path for path in found if ".ipynb_checkpoints" not in path.parts)
+        return list(zip(entry_names([path.relative_to(files).as_posix() for path in paths]), paths))
 
     def _write_output(self, built, distribution, wheelfs):
         if self.output.exists():
@@ -282,6 +285,18 @@ class WheelfsAddon(BaseAddon):
             plugins[KERNEL] = settings
             self.site_settings.write_text(json.dumps(config, **JSON_FMT), **UTF8)
             self.maybe_timestamp(self.site_settings)
+
+
+def entry_names(notebooks):
+    """Names of notebooks in the index: their paths, with a digest of the path where several would have the same."""
+    plain = [re.sub(r"\W+", "-", notebook.removesuffix(".ipynb")) for notebook in notebooks]
+    # Packs are files of these names, and not every file system tells a from A.
+    count = collections.Counter(name.casefold() for name in plain)
+    digests = [hashlib.sha256(notebook.encode()).hexdigest()[:8] for notebook in notebooks]
+    return [
+        f"notebook-{name}" if count[name.casefold()] == 1 else f"notebook-{name}-{digest}"
+        for name, digest in zip(plain, digests)
+    ]
 
 
 def with_url(settings, url):
