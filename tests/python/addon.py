@@ -14,7 +14,7 @@ import threading
 import time
 
 from jupyterlite_core.manager import LiteManager
-from jupyterlite_wheelfs import addon, distribution, errors, recording
+from jupyterlite_wheelfs import addon, distribution, errors, programs, recording
 
 recording.PROGRAM = pathlib.Path(sys.argv[1])
 folder = pathlib.Path(tempfile.mkdtemp())
@@ -130,3 +130,24 @@ first = named("data/x.ipynb", "ages.ipynb")
 both = named("data-x.ipynb")
 more = named("data x.ipynb", "b.ipynb")
 print("named:", first["data/x.ipynb"], both["ages.ipynb"], len(set(both.values())), both.items() <= more.items())
+
+cell = json.dumps({"cells": [{"cell_type": "code", "source": "import this"}]})
+pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"
+read = {}
+for name, text in (("mark", "\ufeff" + cell), ("empty", ""), ("pointer", pointer), ("list", "[]"), ("text", "{'")):
+    notebook = folder / f"{name}.ipynb"
+    notebook.write_text(text, encoding="utf-8")
+    try:
+        read[name] = programs.cells(notebook)
+    except errors.WheelfsError as error:
+        read[name] = str(notebook) in str(error)
+print("read:", read)
+
+lite = Lite("traces", "./own/pyodide.mjs", traces=["gone.trace"])
+said = []
+lite.addon.log.error = lambda message, *words: said.append(message % words)
+lite.addon.log.warning = lite.addon.log.error
+try:
+    lite.build()
+except SystemExit:
+    print("no trace:", len(said), f"WheelfsAddon.traces: {lite.source.parent / 'gone.trace'} is missing" in said[0])

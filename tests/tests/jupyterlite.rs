@@ -232,6 +232,8 @@ set anew: ../../other/pyodide.mjs ../../other/pyodide.mjs ./other/pyodide.mjs
 emptied: ../../own/pyodide.mjs ./own/pyodide.mjs
 never set: None
 named: notebook-data-x notebook-ages 3 True
+read: {'mark': ['import this'], 'empty': True, 'pointer': True, 'list': True, 'text': True}
+no trace: 1 True
 ";
     assert_eq!(String::from_utf8_lossy(&done.stdout), printed);
     Ok(())

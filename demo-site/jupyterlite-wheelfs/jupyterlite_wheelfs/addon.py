@@ -143,11 +143,16 @@ class WheelfsAddon(BaseAddon):
 
     def _build_index(self, distribution):
         """Records what has to be recorded; returns the folder of its index."""
+        given = self._given_traces()
         wheels = self._site_wheels()
         kernel = distribution.closure(programs.KERNEL_PACKAGES)
         wanted = [(KERNEL_ENTRY, kernel, programs.kernel_program(wheels), None)]
         for name, path in self._notebooks():
-            cells = programs.cells(path)
+            try:
+                cells = programs.cells(path)
+            except WheelfsError as error:
+                self.log.warning("[wheelfs] not recorded: %s", error)
+                continue
             imported = distribution.imported_by("\n".join(cells))
             if imported:
                 fallback = programs.notebook_program(wheels, imports(distribution, imported))
@@ -170,14 +175,31 @@ class WheelfsAddon(BaseAddon):
             if trace is None:
                 raise WheelfsError(f"{name} did not end within {self.timeout} s: raise WheelfsAddon.timeout")
             traces.append(trace)
-        for trace in self.traces:
-            path = (self.manager.lite_dir / trace).resolve()
-            header = json.loads(path.read_text(**UTF8).split("\n", 1)[0])
-            distribution.gather(distribution.closure([package["name"] for package in header["packages"]]))
+        for path, packages in given:
+            distribution.gather(distribution.closure(packages))
             traces.append(path)
         self.log.info("[wheelfs] building the index%s", " and packs" if self.packs else "")
         options = [*(PACKS if self.packs else ()), *self.build_options]
         return recording.build(distribution, traces, options, self.cache / "built")
+
+    def _given_traces(self):
+        """Paths of the traces that were recorded elsewhere, and the packages of each."""
+        given = []
+        for trace in self.traces:
+            path = (self.manager.lite_dir / trace).resolve()
+            if not path.is_file():
+                raise WheelfsError(
+                    f"WheelfsAddon.traces: {path} is missing; a path is relative to the site's source, {self.manager.lite_dir}"
+                )
+            try:
+                header = json.loads(path.read_text(**UTF8).split("\n", 1)[0])
+                given.append((path, [package["name"] for package in header["packages"]]))
+            except (KeyError, TypeError, ValueError) as error:
+                raise WheelfsError(
+                    f"WheelfsAddon.traces: {path} is not a trace ({error!r}): record it again, with "
+                    "`prefetch-index record` or on a page with ?wheelfs=record"
+                ) from None
+        return given
 
     def _site_wheels(self):
         """The wheels that the kernel installs from the site: its extension's, and those of its `pypi` folder."""

@@ -3,6 +3,8 @@
 import base64
 import json
 
+from .errors import WheelfsError
+
 # Packages of the distribution that the kernel loads when it starts (`initPackageManager` and `initKernel` in
 # packages/pyodide-kernel/src/worker.ts), in its order. A lock file that has not all of them is no error.
 KERNEL_PACKAGES = ("micropip", "ssl", "sqlite3", "ipykernel", "comm", "pyodide-kernel", "jedi", "ipython")
@@ -60,10 +62,30 @@ def start(wheels):
 
 def cells(notebook):
     """Sources of a notebook's code cells; empty when it is not Python's."""
-    content = json.loads(notebook.read_text(encoding="utf-8"))
-    metadata = content.get("metadata", {})
-    language = metadata.get("language_info", {}).get("name") or metadata.get("kernelspec", {}).get("language")
-    if language not in (None, "python"):
-        return []
-    sources = [cell["source"] for cell in content.get("cells", []) if cell.get("cell_type") == "code"]
-    return ["".join(source) for source in sources if source]
+    content = read(notebook)
+    try:
+        metadata = content.get("metadata", {})
+        language = metadata.get("language_info", {}).get("name") or metadata.get("kernelspec", {}).get("language")
+        if language not in (None, "python"):
+            return []
+        sources = [cell["source"] for cell in content.get("cells", []) if cell.get("cell_type") == "code"]
+        return ["".join(source) for source in sources if source]
+    except (AttributeError, KeyError, TypeError) as error:
+        raise WheelfsError(f"{notebook} has not the form of a notebook ({error!r}): save it again in Jupyter") from None
+
+
+def read(notebook):
+    """The JSON of a notebook; says what there is instead."""
+    try:
+        content = notebook.read_bytes()
+    except OSError as error:
+        raise WheelfsError(f"{notebook} cannot be read ({error.strerror})") from None
+    if content.startswith(b"version https://git-lfs"):
+        raise WheelfsError(f"{notebook} is a pointer of Git LFS, not the notebook: `git lfs pull` brings that")
+    if not content.strip():
+        raise WheelfsError(f"{notebook} is empty: save it again in Jupyter")
+    try:
+        # Of bytes the encoding is found out, and a byte order mark passed over.
+        return json.loads(content)
+    except ValueError as error:
+        raise WheelfsError(f"{notebook} is not JSON ({error}): save it again in Jupyter") from None
