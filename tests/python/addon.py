@@ -81,6 +81,12 @@ class Lite:
         self.set(self.settings, url)
         self.addon = addon.WheelfsAddon(LiteManager(lite_dir=source, output_dir=self.output), **traits)
 
+    def warnings(self):
+        """A list that gets what the addon warns of."""
+        said = []
+        self.addon.log.warning = self.addon.log.error = lambda message, *words: said.append(message % words)
+        return said
+
     def set(self, file, url):
         """Sets the kernel's `pyodideUrl`, or nothing."""
         kernel = {"pyodideUrl": url} if url else {}
@@ -143,10 +149,37 @@ for name, text in (("mark", "\ufeff" + cell), ("empty", ""), ("pointer", pointer
         read[name] = str(notebook) in str(error)
 print("read:", read)
 
+# What Pyodide would run is stood in for: a program that never ends, and others that do.
+ran = []
+
+
+def run(arguments, timeout):
+    program = arguments[-1].read_text()
+    ran.append(program)
+    if "while True" in program:
+        raise subprocess.TimeoutExpired("prefetch-index", timeout)
+    arguments[-2].touch()
+
+
+recording.prefetch_index = run
+recording.build = lambda *arguments: given
+lite = Lite("endless", "./own/pyodide.mjs")
+endless = json.dumps({"cells": [{"cell_type": "code", "source": "import micropip\nwhile True: pass"}]})
+named("endless.ipynb", "empty.ipynb")
+(lite.output / "files/endless.ipynb").write_text(endless)
+lite.addon._site_wheels = list
+said = lite.warnings()
+for seconds in (5, 5, 4, 6):
+    lite.addon.timeout = seconds
+    ran.clear()
+    said.clear()
+    lite.build()
+    again = any("endless did not end" in line and "not run again" in line for line in said)
+    empty = any("empty.ipynb is empty" in line for line in said)
+    print(f"{seconds} s: {len(ran)} ran, not again: {again}, warned: {empty} {len(said)}")
+
 lite = Lite("traces", "./own/pyodide.mjs", traces=["gone.trace"])
-said = []
-lite.addon.log.error = lambda message, *words: said.append(message % words)
-lite.addon.log.warning = lite.addon.log.error
+said = lite.warnings()
 try:
     lite.build()
 except SystemExit:

@@ -233,6 +233,10 @@ emptied: ../../own/pyodide.mjs ./own/pyodide.mjs
 never set: None
 named: notebook-data-x notebook-ages 3 True
 read: {'mark': ['import this'], 'empty': True, 'pointer': True, 'list': True, 'text': True}
+5 s: 3 ran, not again: False, warned: True 2
+5 s: 0 ran, not again: True, warned: True 2
+4 s: 0 ran, not again: True, warned: True 2
+6 s: 1 ran, not again: False, warned: True 2
 no trace: 1 True
 ";
     assert_eq!(String::from_utf8_lossy(&done.stdout), printed);

