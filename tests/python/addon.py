@@ -34,11 +34,15 @@ def running(argument):
 
 
 class Short(http.server.BaseHTTPRequestHandler):
+    # Nothing comes whole but this.
+    whole = {}
+
     def do_GET(self):
+        content = self.whole.get(self.path)
         self.send_response(200)
-        self.send_header("Content-Length", "1000")
+        self.send_header("Content-Length", str(len(content)) if content else "1000")
         self.end_headers()
-        self.wfile.write(b"x" * 300)
+        self.wfile.write(content or b"x" * 300)
         self.close_connection = True
 
     def log_message(self, *words):
@@ -184,3 +188,18 @@ try:
     lite.build()
 except SystemExit:
     print("no trace:", len(said), f"WheelfsAddon.traces: {lite.source.parent / 'gone.trace'} is missing" in said[0])
+
+url = f"http://127.0.0.1:{server.server_port}/cdn"
+lock = (pathlib.Path(sys.argv[2]) / "pyodide-lock.json").read_bytes()
+lite = Lite("cdn", f"{url}/pyodide.mjs", index=str(given))
+said = lite.warnings()
+for name, lock_file, whole in (
+    ("not fetched", b'{"packages": {}}', {}),
+    ("fetched", lock, {"/cdn/pyodide-lock.json": lock}),
+    ("kept", lock, {}),
+):
+    Short.whole = whole
+    said.clear()
+    assert lite.build() == f"{url}/pyodide.mjs"
+    written = (lite.output / "static/wheelfs/pyodide-lock.json").read_bytes() == lock_file
+    print(f"{name}:", written, len(said), "is not known" in str(said), "of an earlier build" in str(said))

@@ -238,6 +238,9 @@ read: {'mark': ['import this'], 'empty': True, 'pointer': True, 'list': True, 't
 4 s: 0 ran, not again: True, warned: True 2
 6 s: 1 ran, not again: False, warned: True 2
 no trace: 1 True
+not fetched: True 1 True False
+fetched: True 0 False False
+kept: True 1 False True
 ";
     assert_eq!(String::from_utf8_lossy(&done.stdout), printed);
     Ok(())

@@ -13,7 +13,7 @@ from traitlets import Bool, Int, List, Unicode
 
 from . import programs, recording
 from .distribution import LOCK, Distribution
-from .errors import WheelfsError
+from .errors import Unreachable, WheelfsError
 
 KERNEL = "@jupyterlite/pyodide-kernel-extension:kernel"
 SITE_FILES = Path(__file__).parent / "site"
@@ -110,9 +110,14 @@ class WheelfsAddon(BaseAddon):
     def _put_in_place(self, settings, own):
         pyodide = own or kernel_default()
         options = settings.get("loadPyodideOptions", {})
-        runtime = self._place(pyodide.rsplit("/", 1)[0] + "/")
-        lock = self._place(options.get("lockFileURL", pyodide.rsplit("/", 1)[0] + "/" + LOCK))
-        distribution = Distribution(runtime, lock, self.cache / "pyodide")
+        distribution, wanted = None, None
+        try:
+            distribution = self._distribution(pyodide, options)
+            wanted = distribution.version
+        except Unreachable as error:
+            if self.index is None:
+                raise
+            self.log.warning("[wheelfs] whether %s is for the site's Pyodide is not known: %s", self.index, error)
         if self.index is None:
             built = self._build_index(distribution)
         else:
@@ -120,7 +125,6 @@ class WheelfsAddon(BaseAddon):
             if not (built / INDEX).is_file():
                 raise WheelfsError(f"{built} has no {INDEX}: make it with prefetch-index build")
         index = recording.inspect(built / INDEX)
-        wanted = distribution.version
         if wanted not in (None, index["pyodide"]):
             raise WheelfsError(f"{built / INDEX} is for Pyodide {index['pyodide']}, the site has {wanted}: build it again")
         entries = [entry["name"] for entry in index["entries"]]
@@ -136,10 +140,17 @@ class WheelfsAddon(BaseAddon):
             wheelfs["entry"] = KERNEL_ENTRY
         if own:
             wheelfs[URL] = own
-        self._write_output(built, distribution, wheelfs)
+        # `jupyter lite check` wants a lock file beside what it takes for Pyodide, whatever is in it.
+        lock = distribution.lock_bytes if distribution else json.dumps({"packages": {}}).encode()
+        self._write_output(built, lock, wheelfs)
         # A module by a name that every server knows to be JavaScript, for a kernel that wants a module.
         entry = "pyodide.module.js" if pyodide.endswith(".mjs") else "pyodide.js"
         self._write_kernel_settings(with_url(settings, f"./static/wheelfs/{entry}"))
+
+    def _distribution(self, pyodide, options):
+        folder = pyodide.rsplit("/", 1)[0]
+        lock = options.get("lockFileURL", f"{folder}/{LOCK}")
+        return Distribution(self._place(f"{folder}/"), self._place(lock), self.cache / "pyodide", self.log)
 
     def _build_index(self, distribution):
         """Records what has to be recorded; returns the folder of its index."""
@@ -226,15 +237,14 @@ class WheelfsAddon(BaseAddon):
         paths = sorted(path for path in found if ".ipynb_checkpoints" not in path.parts)
         return list(zip(entry_names([path.relative_to(files).as_posix() for path in paths]), paths))
 
-    def _write_output(self, built, distribution, wheelfs):
+    def _write_output(self, built, lock, wheelfs):
         if self.output.exists():
             shutil.rmtree(self.output)
         shutil.copytree(SITE_FILES, self.output)
         for file in built.iterdir():
             if file.is_file() and file.suffix != ".trace":
                 shutil.copy2(file, self.output / file.name)
-        # `jupyter lite check` wants one beside what it takes for Pyodide.
-        (self.output / LOCK).write_bytes(distribution.lock_bytes)
+        (self.output / LOCK).write_bytes(lock)
         (self.output / SETTINGS).write_text(json.dumps(wheelfs, **JSON_FMT), **UTF8)
         self.maybe_timestamp(self.output)
 

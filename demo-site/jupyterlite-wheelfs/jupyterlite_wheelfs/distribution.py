@@ -10,7 +10,7 @@ import urllib.parse
 import urllib.request
 from pathlib import Path
 
-from .errors import WheelfsError
+from .errors import Unreachable, WheelfsError
 
 LOCK = "pyodide-lock.json"
 # Up to 0.29 the module is a script, from 314 on it is a module.
@@ -32,13 +32,19 @@ class Distribution:
     the packages relative to itself.
     """
 
-    def __init__(self, runtime, lock, gathered):
+    def __init__(self, runtime, lock, gathered, log):
         self.runtime = runtime
         self.lock_file = lock
         # One for each place: what was downloaded stays, and another Pyodide's is not taken for it.
         self.folder = gathered / hashlib.sha256(f"{runtime} {lock}".encode()).hexdigest()[:16]
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._take(join(lock), LOCK, changes=True)
+        try:
+            self._take(join(lock), LOCK, changes=True)
+        except Unreachable as error:
+            kept = self.folder / LOCK
+            if not kept.exists():
+                raise
+            log.warning("[wheelfs] %s; until then the one of an earlier build is taken, %s", error, kept)
         self.lock_bytes = (self.folder / LOCK).read_bytes()
         lock_file = json.loads(self.lock_bytes)
         self.packages = lock_file["packages"]
@@ -50,7 +56,8 @@ class Distribution:
         """Brings what it takes to run Python."""
         for name in RUNTIME:
             self._take(join(self.runtime, name), name)
-        for name in EITHER:
+        # First the one that an earlier build found: no request is made for it.
+        for name in sorted(EITHER, key=lambda name: not (self.folder / name).exists()):
             try:
                 self._take(join(self.runtime, name), name)
                 self._runtime = (*RUNTIME, name)
@@ -141,7 +148,7 @@ def download(url, target):
         if announced not in (None, str(found)):
             raise OSError(f"{found} of {announced} bytes came")
     except (http.client.HTTPException, OSError) as error:
-        raise WheelfsError(f"{url} cannot be fetched ({error}): build where it can, or with --pyodide") from error
+        raise Unreachable(f"{url} cannot be fetched ({error}): build where it can, or with --pyodide") from error
     partial.replace(target)
 
 

@@ -3,3 +3,7 @@
 
 class WheelfsError(Exception):
     """The site cannot be given wheelfs."""
+
+
+class Unreachable(WheelfsError):
+    """The site's Pyodide is not where the build can get at it; an index that was made elsewhere needs none of it."""
