@@ -203,3 +203,17 @@ for name, lock_file, whole in (
     assert lite.build() == f"{url}/pyodide.mjs"
     written = (lite.output / "static/wheelfs/pyodide-lock.json").read_bytes() == lock_file
     print(f"{name}:", written, len(said), "is not known" in str(said), "of an earlier build" in str(said))
+
+# From the root of the server, where the site may be or not.
+lite = Lite("root", "/own/pyodide.mjs", index=str(given))
+said = lite.warnings()
+print("at the root:", lite.build(), lite.addon._place("/own/") == pathlib.Path(sys.argv[2]).resolve(), len(said))
+lite = Lite("below", "/elsewhere/pyodide.mjs", index=str(given))
+said = lite.warnings()
+print("below it:", lite.build(), len(said), lite.build(enabled=False))
+lite.addon.index = None
+said.clear()
+try:
+    lite.build()
+except SystemExit:
+    print("not there:", len(said), "/elsewhere/, which starts at the root" in said[0], "WheelfsAddon.index" in said[0])

@@ -241,6 +241,9 @@ no trace: 1 True
 not fetched: True 1 True False
 fetched: True 0 False False
 kept: True 1 False True
+at the root: /own/pyodide.mjs True 0
+below it: /elsewhere/pyodide.mjs 1 /elsewhere/pyodide.mjs
+not there: 1 True True
 ";
     assert_eq!(String::from_utf8_lossy(&done.stdout), printed);
     Ok(())

@@ -255,7 +255,8 @@ class WheelfsAddon(BaseAddon):
             assert (self.output / name).is_file(), f"{self.output / name} is missing: build again"
         recording.inspect(self.output / INDEX)
         pyodide = json.loads((self.output / SETTINGS).read_text(**UTF8))["pyodide"]
-        if "://" not in pyodide:
+        # What starts with a slash is the server's, and may not be the site's.
+        if "://" not in pyodide and not pyodide.startswith("/"):
             real = (self.output / pyodide).resolve()
             assert real.is_file(), f"{real}, the site's Pyodide, is missing: build again"
 
@@ -299,12 +300,22 @@ class WheelfsAddon(BaseAddon):
         """A path for what is in the site, else the URL."""
         if "://" in url:
             return url
-        return (self.manager.output_dir / url).resolve()
+        if url.startswith("//"):
+            return f"https:{url}"
+        place = (self.manager.output_dir / url.removeprefix("/")).resolve()
+        # From the root of the server: there, if the site lies at the root too.
+        if url.startswith("/") and not place.exists():
+            raise Unreachable(
+                f"{self.site_settings} has Pyodide's {url}, which starts at the root of the site's server, and {place} is "
+                "missing: put it there if the site is at the root, or say where it is from the site (./pyodide/pyodide.mjs), "
+                "or give WheelfsAddon.index a folder made by prefetch-index build"
+            )
+        return place
 
     def _from_output(self, url, name):
         """The file `name` beside `url`, as seen from the folder of wheelfs."""
         folder = url.rsplit("/", 1)[0]
-        if "://" in folder:
+        if "://" in folder or url.startswith("/"):
             return f"{folder}/{name}"
         return f"../../{folder.removeprefix('./')}/{name}"
 
