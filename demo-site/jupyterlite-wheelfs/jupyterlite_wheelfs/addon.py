@@ -117,7 +117,7 @@ class WheelfsAddon(BaseAddon):
         except Unreachable as error:
             if self.index is None:
                 raise
-            self.log.warning("[wheelfs] whether %s is for the site's Pyodide is not known: %s", self.index, error)
+            self.log.warning("[wheelfs] whether %s fits the site's Pyodide is not known: %s", self.index, error)
         if self.index is None:
             built = self._build_index(distribution)
         else:
@@ -203,7 +203,8 @@ class WheelfsAddon(BaseAddon):
             path = (self.manager.lite_dir / trace).resolve()
             if not path.is_file():
                 raise WheelfsError(
-                    f"WheelfsAddon.traces: {path} is missing; a path is relative to the site's source, {self.manager.lite_dir}"
+                    f"WheelfsAddon.traces: {path} is missing: paths are relative to the site's source, "
+                    f"{self.manager.lite_dir}"
                 )
             try:
                 header = json.loads(path.read_text(**UTF8).split("\n", 1)[0])
@@ -306,9 +307,9 @@ class WheelfsAddon(BaseAddon):
         # From the root of the server: there, if the site lies at the root too.
         if url.startswith("/") and not place.exists():
             raise Unreachable(
-                f"{self.site_settings} has Pyodide's {url}, which starts at the root of the site's server, and {place} is "
-                "missing: put it there if the site is at the root, or say where it is from the site (./pyodide/pyodide.mjs), "
-                "or give WheelfsAddon.index a folder made by prefetch-index build"
+                f"{self.site_settings} names {url}, which starts at the root of the server, and {place} is missing: put it "
+                "there if the site is at the root, or say where it is from the site (./pyodide/pyodide.mjs), or "
+                "give WheelfsAddon.index a folder made by prefetch-index build"
             )
         return place
 
