@@ -3,10 +3,12 @@
 addon.py PREFETCH_INDEX DISTRIBUTION: run by a Python that has JupyterLite and the addon's source on its path.
 """
 
+import atexit
 import contextlib
 import http.server
 import json
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -18,6 +20,7 @@ from jupyterlite_wheelfs import addon, distribution, errors, programs, recording
 
 recording.PROGRAM = pathlib.Path(sys.argv[1])
 folder = pathlib.Path(tempfile.mkdtemp())
+atexit.register(shutil.rmtree, folder, ignore_errors=True)
 # What a wheel of the addon carries besides.
 addon.SITE_FILES = folder / "files"
 addon.SITE_FILES.mkdir()
