@@ -18,6 +18,7 @@ import { strategies } from "./strategies.mjs";
 const LIVE = 500;
 
 const button = find(form, "button", HTMLButtonElement);
+const stop = find(form, ".stop", HTMLButtonElement);
 const status = find(form, "output", HTMLOutputElement);
 const charts = find(document, ".runs", HTMLElement);
 
@@ -46,6 +47,9 @@ async function compare(chosen) {
   // A button that is disabled would lose the focus.
   if (button.ariaDisabled === "true") return;
   button.ariaDisabled = "true";
+  const stopped = new AbortController();
+  stop.onclick = () => stopped.abort();
+  stop.hidden = false;
   charts.replaceChildren();
   scale = 1;
   limit = undefined;
@@ -58,7 +62,7 @@ async function compare(chosen) {
       for (const strategy of chosen.strategies.filter((name) => !failed.has(name))) {
         const which = chosen.rounds > 1 ? `, round ${round} of ${chosen.rounds}` : "";
         status.textContent = `Running ${strategy}${which} …`;
-        const result = await onItsLine(chosen, strategy, () => runInFrame(strategy, chosen.app));
+        const result = await onItsLine(chosen, strategy, () => runInFrame(strategy, chosen.app, stopped.signal));
         if ("error" in result) {
           failed.add(strategy);
           results.delete(strategy);
@@ -76,8 +80,12 @@ async function compare(chosen) {
     status.textContent = verdict(medians) + failures;
     if (medians[0]) history.replaceState(null, "", permalink(chosen, medians));
   } catch (error) {
-    status.textContent = `Stopped: ${error instanceof Error ? error.message : error}`;
+    const why = stopped.signal.aborted ? verdict([...results.values()].map(median)) : error;
+    status.textContent = `Stopped: ${why instanceof Error ? why.message : why}`;
   }
+  // Whoever pressed it goes on where the comparison began.
+  if (document.activeElement === stop) button.focus();
+  stop.hidden = true;
   button.ariaDisabled = "false";
 }
 
@@ -101,30 +109,43 @@ async function onItsLine(chosen, strategy, run) {
 /**
  * @param {string} strategy
  * @param {string} app
- * @returns {Promise<Result | Failure>}
+ * @param {AbortSignal} stopped
+ * @returns {Promise<Result | Failure>} rejects where there is no run that could answer, or when the visitor stops it
  */
-function runInFrame(strategy, app) {
+function runInFrame(strategy, app, stopped) {
   const frame = document.createElement("iframe");
   frame.title = `The page that runs ${strategy}`;
   frame.src = `run.html?${new URLSearchParams({ strategy, app, ...(pyodide && { pyodide }) })}`;
   const svg = find(article(strategy), "svg", SVGSVGElement);
-  const live = setInterval(() => {
-    // Its clock does not run while its files come.
-    if (strategies[strategy].unshaped) return;
-    const timing = frame.contentWindow?.performance;
-    if (!timing || frame.contentDocument?.URL === "about:blank") return;
-    widen(timing.now());
-    drawRequests(svg, entriesOf(timing), scale);
-  }, LIVE);
-  return new Promise((resolve) => {
-    addEventListener("message", function listen({ source, data }) {
-      if (source !== frame.contentWindow) return;
-      removeEventListener("message", listen);
-      clearInterval(live);
-      frame.remove();
-      resolve(data);
-    });
+  const isThere = () => Boolean(frame.contentDocument?.querySelector('script[src="run.mjs"]'));
+  const ended = new AbortController();
+  const { signal } = ended;
+  /** @type {ReturnType<typeof setInterval> | undefined} */ let live;
+  /** @type {Promise<Result | Failure>} */
+  const outcome = new Promise((resolve, reject) => {
+    const missing = () => reject(new Error("run.html did not come: look whether the server runs and has it, and compare again"));
+    addEventListener("message", ({ source, data }) => source === frame.contentWindow && resolve(data), { signal });
+    frame.addEventListener("load", () => isThere() || missing(), { signal });
+    stopped.addEventListener("abort", () => reject(stopped.reason), { signal });
+    stopped.throwIfAborted();
     document.body.append(frame);
+    live = setInterval(() => {
+      const shown = frame.contentDocument;
+      // A browser's own page, for a server that is gone, is out of reach. Firefox says nothing when it has come.
+      if (!shown) return missing();
+      if (shown.URL === "about:blank") return;
+      if (shown.readyState === "complete" && !isThere()) return missing();
+      const timing = shown.defaultView?.performance;
+      // Its clock does not run while its files come.
+      if (!timing || strategies[strategy].unshaped) return;
+      widen(timing.now());
+      drawRequests(svg, entriesOf(timing), scale);
+    }, LIVE);
+  });
+  return outcome.finally(() => {
+    ended.abort();
+    clearInterval(live);
+    frame.remove();
   });
 }
 
@@ -213,7 +234,9 @@ function row(cells) {
 function offerJson(chosen, results) {
   const link = find(document, ".json", HTMLAnchorElement);
   URL.revokeObjectURL(link.href);
-  const report = { date: new Date().toISOString(), browser: navigator.userAgent, ...chosen, results };
+  // Whoever made a link says nothing of either.
+  const here = results.some(({ entries }) => entries) && { date: new Date().toISOString(), browser: navigator.userAgent };
+  const report = { ...here, ...chosen, results };
   link.href = URL.createObjectURL(new Blob([JSON.stringify(report, null, 2)], { type: "application/json" }));
 }
 

@@ -20,10 +20,15 @@ export async function currentLine() {
   return isJson ? response?.json() : undefined;
 }
 
+/** How long the server has to answer, milliseconds: the slowest line that can be chosen takes some seconds. */
+const PATIENCE = 10_000;
+
 /** @param {Line} line @returns {Promise<Line>} what it is now */
 export async function changeLine({ rtt_ms, down_mbps }) {
   const query = new URLSearchParams({ rtt_ms: String(rtt_ms), down_mbps: String(down_mbps) });
-  const response = await fetch(`line.json?${query}`, { method: "POST" });
+  const response = await fetch(`line.json?${query}`, { method: "POST", signal: AbortSignal.timeout(PATIENCE) }).catch((error) => {
+    throw new Error(`line.json: the server does not answer (${error.message}): start it, and compare again`);
+  });
   if (!response.ok) throw new Error(`line.json: status ${response.status}; the server took no line of ${rtt_ms} ms`);
   return response.json();
 }

@@ -8,7 +8,7 @@
  *   what a link holds of a result
  * @typedef {{ app: string, line: Line | undefined, rounds: number, strategies: string[], packages?: string, source?: string }} Choice
  */
-import { OWN } from "./apps.mjs";
+import { apps, OWN } from "./apps.mjs";
 import { lineText } from "./line.mjs";
 import { strategies } from "./strategies.mjs";
 
@@ -89,12 +89,13 @@ function against(base, one) {
 /**
  * What a reader has to know before believing the figures.
  *
- * @param {Result[]} results
+ * @param {Result[]} results as measured here; none: a link's
  * @param {Choice} choice
  */
 export function caveats(results, { line, rounds }) {
   const protocols = [...new Set(results.map(({ protocol }) => protocol).filter(Boolean))].join(" and ");
-  const notes = [`Measured in this browser${protocols && ` by ${protocols}`}. The line: ${lineText(line)}.`];
+  const where = results.length ? `Measured in this browser${protocols && ` by ${protocols}`}. ` : "";
+  const notes = [`${where}The line: ${lineText(line)}.`];
   if (rounds === 1) notes.push("One run each, which says little on a busy machine: more rounds give medians.");
   const cached = results.reduce((sum, result) => sum + result.cached, 0);
   if (cached > 0) {
@@ -113,12 +114,16 @@ export function caveats(results, { line, rounds }) {
  * The command that measures the same with a browser of its own, over HTTP/2.
  *
  * @param {Choice} choice
- * @param {string | undefined} pyodide version
+ * @param {string | undefined} pyodide version that was measured; a link does not say
  */
 export function command({ app, line, rounds, strategies: names }, pyodide) {
-  if (app === OWN) return "save the program as demo-site/apps/NAME.py, then: cargo xtask bench --app NAME";
+  if (app === OWN) {
+    return "save the program as demo-site/apps/NAME.py, name it and its packages in demo-site/page/apps.mjs, then: " +
+      "cargo xtask bench --app NAME";
+  }
   const { rtt_ms, down_mbps } = line ?? { rtt_ms: 0, down_mbps: 0 };
-  const version = pyodide ? ` --pyodide ${pyodide}` : "";
+  const wanted = pyodide ?? apps[app]?.pyodide;
+  const version = wanted ? ` --pyodide ${wanted}` : "";
   return `cargo xtask bench --app ${app}${version} --rtt ${rtt_ms} --down ${down_mbps} ` +
     `--strategies ${names.join(",")} --rounds ${rounds}`;
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use demo_site::Line;
+use demo_site::{Fault, Line};
 use serde::Deserialize;
 use serde_json::Value;
 use wheelfs_tests::{Browser, Engine, HarnessError, Parts, Site, bundle};
@@ -112,9 +112,9 @@ async fn the_page_compares() -> Result<(), HarnessError> {
     assert_eq!(names, ["eager", "ranges", "pack"]);
     let json = "return document.querySelector('.json').href";
     let blob = browser.execute(json).await?;
-    let blob = blob.as_str().unwrap_or_default().to_owned();
+    let first = blob.as_str().unwrap_or_default().to_owned();
     let read = format!(
-        "const request = new XMLHttpRequest(); request.open('GET', '{blob}', false); request.send(); \
+        "const request = new XMLHttpRequest(); request.open('GET', '{first}', false); request.send(); \
          return JSON.parse(request.responseText)"
     );
     let report = browser.execute(&read).await?;
@@ -137,6 +137,75 @@ async fn the_page_compares() -> Result<(), HarnessError> {
     browser.goto(link.as_str().unwrap_or_default()).await?;
     ready(&browser).await?;
     assert_eq!(browser.execute(table).await?, rows);
+    // Where and when a link's figures were measured, this browser cannot know.
+    let caveats = browser.execute("return document.querySelector('.caveats').textContent").await?;
+    assert!(caveats.as_str().is_some_and(|text| text.starts_with("The line: not shaped.")), "{caveats}");
+    let blob = browser.execute(json).await?;
+    let linked = browser.execute(&read.replace(&first, blob.as_str().unwrap_or_default())).await?;
+    assert_eq!(
+        (&linked["app"], &linked["browser"], &linked["date"]),
+        (&"pandas".into(), &Value::Null, &Value::Null)
+    );
+    assert!(report["browser"].is_string() && report["date"].is_string(), "{report}");
+    Ok(())
+}
+
+/// A run that cannot begin, or does not end, is no reason to wait for ever.
+#[tokio::test]
+async fn the_page_waits_for_no_dead_run() -> Result<(), HarnessError> {
+    const ALWAYS: u32 = u32::MAX;
+    let parts = Parts::find()?;
+    let browser = Browser::start(&parts).await?;
+    let page = "/#app=own&strategies=eager&rounds=1&source=print(6*7)";
+    let gone = Fault::Redirect("http://127.0.0.1:59999/".to_owned());
+    for (path, fault, expected) in [
+        ("/run.html", Fault::Status(404), "Stopped: run.html did not come: "),
+        ("/run.html", gone, "Stopped: run.html did not come: "),
+        ("/run.mjs", Fault::Status(404), "Nothing ran. Did not run: eager."),
+        ("/requests.mjs", Fault::Status(404), "Nothing ran. Did not run: eager."),
+    ] {
+        let site = Site::new(&parts, "0.27.7")?.start(Line::new(0, 0)).await?;
+        browser.goto(&site.url(page)).await?;
+        ready(&browser).await?;
+        site.server.inject(path, fault.clone(), ALWAYS);
+        let status = compare(&browser).await?;
+        assert!(status.starts_with(expected), "{path}, {fault:?}: {status}");
+        let frames = browser.execute("return document.querySelectorAll('iframe').length").await?;
+        assert_eq!(frames, 0, "{path}, {fault:?}");
+    }
+    let site = Site::new(&parts, "0.27.7")?.start(Line::new(0, 0)).await?;
+    browser.goto(&site.url(page)).await?;
+    ready(&browser).await?;
+    drop(site);
+    let status = compare(&browser).await?;
+    assert!(status.starts_with("Stopped: line.json: the server does not answer ("), "{status}");
+    Ok(())
+}
+
+/// By the keyboard too: the button stands behind the one that began, where the focus is again in the end.
+#[tokio::test]
+async fn the_page_is_stopped() -> Result<(), HarnessError> {
+    const TAB: &str = "\u{e004}";
+    let parts = Parts::find()?;
+    let site = Site::new(&parts, "0.27.7")?.start(Line::new(0, 0)).await?;
+    let browser = Browser::start(&parts).await?;
+    browser.goto(&site.url("/#app=own&strategies=eager&rounds=1&source=print(6*7)")).await?;
+    ready(&browser).await?;
+    let stops = "return document.querySelector('.stop').checkVisibility()";
+    assert_eq!(browser.execute(stops).await?, false);
+    site.server.inject("/pyodide/pyodide.asm.wasm", Fault::Stall { after: 0 }, 1);
+    browser
+        .execute("const button = document.querySelector('form button'); button.focus(); button.click()")
+        .await?;
+    browser.client().active_element().await?.send_keys(TAB).await?;
+    let focused = "return document.activeElement.textContent";
+    assert_eq!(browser.execute(focused).await?, "Stop");
+    browser.client().active_element().await?.send_keys(" ").await?;
+    assert_eq!(ready(&browser).await?, "Stopped: Nothing ran.");
+    assert_eq!(browser.execute(focused).await?, "Compare");
+    assert_eq!(browser.execute(stops).await?, false);
+    let status = compare(&browser).await?;
+    assert!(status.starts_with("eager took "), "{status}");
     Ok(())
 }
 
