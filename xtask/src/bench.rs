@@ -10,7 +10,7 @@ use crate::{build, cache, demo, setup::Scope, step, step::step, targets};
 
 #[derive(Args)]
 pub(crate) struct Options {
-    /// Python file in demo-site/apps, without its extension.
+    /// Python file in demo-site/apps, without its extension; demo-site/page/apps.mjs has to name it, with its packages.
     #[arg(long, default_value = "pandas")]
     app: String,
     /// Pyodide version.

@@ -29,17 +29,23 @@ The page then says
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Run a Python file on Pyodide in Node and write down every read
+    ///
+    /// The file runs to its end on the stock Pyodide of the folder; its output goes to the terminal. Needs Node 18 or
+    /// newer, as `node` on PATH or in $NODE. A trace can also come from a browser: save what `pyodide.wheelfs.trace()`
+    /// returns.
     Record(Record),
-    /// Build wheelfs.idx from recorded runs and the wheels
+    /// Build wheelfs.idx from recorded runs and the wheels; with --pack, packs beside it
+    ///
+    /// Every wheel the traces name is read once and checked against the lock file's SHA-256. --pack and --stdlib compile
+    /// Python with the folder's own Pyodide and need Node, as `record` does. Serve everything in OUT from one folder.
     Build(Build),
-    /// Show what an index holds and what it makes a page fetch
+    /// Show what an index holds, and the requests of a page without packs
+    ///
+    /// Shows archives, groups and packs, and for each entry point the range requests on a line of 20 Mbit/s and 200 ms: what
+    /// a page makes of them without packs, or if they fail. A page with packs asks for the packs.
     Inspect(Inspect),
 }
 
-/// Run a Python file on Pyodide in Node and write down every read.
-///
-/// The file runs to its end on the stock Pyodide of the folder; its output goes to the terminal. Needs Node 18 or newer, as
-/// `node` on PATH or in $NODE. A trace can also come from a browser: save what `pyodide.wheelfs.trace()` returns.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Record {
     /// Folder as a site serves it: pyodide.mjs, pyodide.asm.*, python_stdlib.zip, pyodide-lock.json and the wheels
@@ -56,10 +62,6 @@ pub(crate) struct Record {
     pub(crate) app: PathBuf,
 }
 
-/// Build OUT/wheelfs.idx from recorded runs and the wheels; with --pack, packs beside it.
-///
-/// Every wheel the traces name is read once and checked against the lock file's SHA-256. --pack and --stdlib compile Python
-/// with the folder's own Pyodide and need Node, as `record` does. Serve everything in OUT from one folder.
 #[derive(Debug, clap::Args)]
 #[command(group(ArgGroup::new("compiled").args(["pack", "stdlib"]).multiple(true)))]
 pub(crate) struct Build {
@@ -69,7 +71,7 @@ pub(crate) struct Build {
     /// A recorded run; may be given several times. The file's name without extension names the entry point
     #[arg(long, value_name = "FILE", required = true)]
     pub(crate) trace: Vec<PathBuf>,
-    /// Where the wheels will be served; without it, beside the lock file
+    /// Where the wheels will be served; without it, the index has the lock file's names, relative to the page's `baseUrl`
     #[arg(long, value_name = "URL")]
     pub(crate) base_url: Option<String>,
     /// Also write what the programs read as packs: one compressed stream in access order, Python compiled. Half the
@@ -84,7 +86,7 @@ pub(crate) struct Build {
     /// others at the end of the pack; a call of one of those that comes sooner freezes the page until it is here
     #[arg(long, requires = "pack")]
     pub(crate) whole_libraries: bool,
-    /// Compress packs in seconds instead of a minute, to a tenth more bytes: for trying out. Needs --pack or --stdlib
+    /// Make packs in half of the time, a seventh larger: for trying out. Needs --pack or --stdlib
     #[arg(long, requires = "compiled")]
     pub(crate) quick: bool,
     /// Also write python_stdlib.pack: the modules of the standard library that Pyodide's start and the programs load,
@@ -103,7 +105,6 @@ pub(crate) enum Strip {
     Columns,
 }
 
-/// Show what an index holds, and what it makes a page fetch on a line of 20 Mbit/s and 200 ms.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Inspect {
     /// The index, wheelfs.idx
