@@ -22,7 +22,7 @@ pub use document::Section;
 pub use engine::Engine;
 pub use error::HarnessError;
 pub use jupyterlite::{Commands, Lite, LitePage};
-pub use node::{Eager, Lazy, Node};
+pub use node::{Eager, Filled, Lazy, Node};
 pub use pack::{decoder, next_file};
 pub use parts::Parts;
 pub use recorder::Recorder;

@@ -57,6 +57,17 @@ impl Lazy {
     }
 }
 
+/// What `tests/node/rest.mjs` tells of a program with the option `rest`.
+#[derive(Debug, Deserialize)]
+pub struct Filled {
+    /// What it printed; then the number of files and of their bytes.
+    pub output: String,
+    /// `pyodide.wheelfs.stats()` when all had come.
+    pub filled: HashMap<String, f64>,
+    /// The same after every file was read.
+    pub read: HashMap<String, f64>,
+}
+
 /// What came of a program that ran on a stock Pyodide.
 #[derive(Debug, Deserialize)]
 pub struct Eager {

@@ -1,7 +1,7 @@
 //! Packs: what programs read as one stream, with Python compiled; real Pyodide, real wheels, real sockets.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
 };
@@ -12,9 +12,9 @@ use prefetch_index::{
     index::{Content, Index, PackedFile, bytecode_path},
     pack::{self, Effort, Kind, Packed},
 };
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use wheelfs_tests::{HarnessError, Lazy, LineSite, Node, Parts, Recorder, Site, decoder, next_file};
+use wheelfs_tests::{Filled, HarnessError, Lazy, LineSite, Node, Parts, Recorder, Site, decoder, next_file};
 
 /// What Pyodide boots from.
 const STDLIB: &str = "python_stdlib.pack";
@@ -139,13 +139,6 @@ async fn pandas_comes_as_one_pack_and_a_traceback_fetches_its_sources() -> Resul
     assert!(!shown.is_empty() && wheels.len() == shown.len(), "{shown:?}: {wheels:?}");
     assert!(bytes(&wheels) < 200_000, "{wheels:?}");
     Ok(())
-}
-
-#[derive(Deserialize)]
-struct Filled {
-    output: String,
-    filled: HashMap<String, f64>,
-    read: HashMap<String, f64>,
 }
 
 /// Every file of site-packages is read in the end: from what came in the background, and hardly more than the wheels.

@@ -10,10 +10,9 @@ use std::{
 };
 
 use demo_site::{Entry, Fault, Line};
-use serde::Deserialize;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use wheelfs_tests::{Browser, HarnessError, Lazy, LineSite, Node, Parts, Site, wheel};
+use wheelfs_tests::{Browser, Filled, HarnessError, Lazy, LineSite, Node, Parts, Site, wheel};
 use zip::{CompressionMethod, ZipArchive};
 
 const PYODIDE: &str = "0.27.7";
@@ -237,12 +236,6 @@ async fn the_rest_is_that_of_later_mounts_too() -> Result<(), HarnessError> {
             "import asyncio, pyodide_js\nawait asyncio.sleep(3)\nawait pyodide_js.wheelfs.mount({url:?})\n"
         ),
     )?;
-    #[derive(Deserialize)]
-    struct Filled {
-        output: String,
-        filled: BTreeMap<String, f64>,
-        read: BTreeMap<String, f64>,
-    }
     let options = json!({ "wheelfs": { "rest": true } });
     let run: Filled =
         Node::new(&wheels.parts).with_wheelfs("node/rest.mjs", PYODIDE, options, &[program]).await?;
