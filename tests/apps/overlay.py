@@ -54,6 +54,15 @@ except OSError as error:
 else:
     raise AssertionError("a folder that is not empty was removed")
 
+# Nobody has looked into this folder yet.
+os.mkdir("/tmp/empty")
+try:
+    os.rename("/tmp/empty", f"{package}/parser")
+except OSError as error:
+    assert error.errno == errno.ENOTEMPTY, error
+else:
+    raise AssertionError("a folder that is not empty was replaced")
+
 os.mkdir(f"{package}/fresh")
 os.symlink(f"{package}/rules.py", f"{package}/fresh/link.py")
 assert len(open(f"{package}/fresh/link.py").read()) > 60_000

@@ -53,4 +53,15 @@ await micropip.install("${wheel}")
 import plain, importlib.metadata
 [plain.NAME, importlib.metadata.version("plain"), "quick" in __import__("os").listdir("${site}")]`)
   .then((/** @type {any} */ list) => list.toJs());
+
+// Python sets a file's time, and removes a package; then the wheel is mounted again.
+await pyodide.runPythonAsync(`
+import os, shutil
+os.utime("${site}/slow/other.bin", (1, 2_000_000_000))
+shutil.rmtree("${site}/quick")`);
+seen.removed = FS.readdir(site).includes("quick");
+await pyodide.wheelfs.mount(new URL("quick-1.0-py3-none-any.whl", options.wheelfs.baseUrl).href);
+seen.mountedAgain = await pyodide.runPythonAsync(`
+[sorted(os.listdir("${site}/quick")), len(open("${site}/quick/other.bin").read()), os.stat("${site}/slow/other.bin").st_mtime]`)
+  .then((/** @type {any} */ list) => list.toJs());
 process.stdout.write(`${JSON.stringify(seen)}\n`, () => process.exit(0));

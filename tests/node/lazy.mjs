@@ -3,7 +3,7 @@
  *
  * node lazy.mjs OPTIONS FILE… — OPTIONS: JSON of { package: folder of the npm package, indexURL, wheelfs, packages, mount:
  * URLs of wheels to mount, line: URL to post to when Pyodide is there, which changes the line, prefetch: wait for all of the
- * index first, or for what it names, blocking: run it where no read can suspend, throws: what the option `progress` throws each time }; FILE: a
+ * index first, or for what it names, blocking: run it where no read can suspend, written: files that `fsInit` puts into site-packages, throws: what the option `progress` throws each time }; FILE: a
  * Python program, several of which run at once. Prints { output, version, stats, trace, progress, error, warnings } as its
  * last line; `progress` has what the option of that name was told, [bytes, expectedBytes] each; `error` is what a program
  * sees when `loadPyodide`, `loadPackage`, `prefetch` or the run rejects: { name, code, message, url, member }; `warnings` is
@@ -15,7 +15,7 @@ import { pathToFileURL } from "node:url";
 import { listen } from "../page/console.mjs";
 
 const [text, ...files] = process.argv.slice(2);
-const { package: folder, packages = [], mount = [], line, prefetch, blocking, throws, wheelfs, ...options } = JSON.parse(text);
+const { package: folder, packages = [], mount = [], line, prefetch, blocking, written, throws, wheelfs, ...options } = JSON.parse(text);
 const warnings = listen();
 const { loadPyodide } = await import(pathToFileURL(join(folder, "index.js")).href);
 
@@ -29,10 +29,13 @@ const told = {
     if (throws) throw new Error(throws);
   },
 };
+const fsInit = (/** @type {any} */ FS, /** @type {{sitePackages: string}} */ { sitePackages }) => {
+  for (const [name, content] of Object.entries(written ?? {})) FS.writeFile(`${sitePackages}/${name}`, content);
+};
 /** @type {any} */
 const result = {};
 try {
-  const pyodide = await loadPyodide({ ...options, wheelfs: { ...told, ...wheelfs }, stdout: (/** @type {string} */ line) => lines.push(line) });
+  const pyodide = await loadPyodide({ ...options, fsInit, wheelfs: { ...told, ...wheelfs }, stdout: (/** @type {string} */ line) => lines.push(line) });
   result.version = pyodide.version;
   if (line) await fetch(line, { method: "POST" });
   if (packages.length) await pyodide.loadPackage(packages);

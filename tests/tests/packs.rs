@@ -73,12 +73,18 @@ impl Packs {
         &self,
         script: &str,
         site: &LineSite,
-        mut wheelfs: Value,
+        wheelfs: Value,
         app: &str,
     ) -> Result<R, HarnessError> {
+        let options = json!({ "wheelfs": self.settings(site, wheelfs) });
+        self.node.with_wheelfs(script, self.version, options, &[app]).await
+    }
+
+    /// These settings, with the index and what its archives are relative to.
+    fn settings(&self, site: &LineSite, mut wheelfs: Value) -> Value {
         wheelfs["index"] = site.url("/packs/wheelfs.idx").into();
         wheelfs["baseUrl"] = site.url("/pyodide/").into();
-        self.node.with_wheelfs(script, self.version, json!({ "wheelfs": wheelfs }), &[app]).await
+        wheelfs
     }
 
     fn index(&self) -> Result<Index, HarnessError> {
@@ -364,8 +370,13 @@ async fn bytecode_of_another_python_or_another_source_is_not_used() -> Result<()
     let app = "tests/apps/tiny.py";
     let packs = Packs::build("0.27.7", "bytecode", &[app], &[])?;
     let site = packs.site().await?;
-    let lazy = packs.lazy(&site, None, "tests/apps/replaced.py").await?;
-    assert_eq!((lazy.error, lazy.output.as_str()), (None, "mine"));
+    let mine = json!({ "six.py": "__version__ = 'mine'\n" });
+    for (app, written) in [("tests/apps/replaced.py", None), ("tests/apps/moved.py", None), (app, Some(mine))]
+    {
+        let options = json!({ "wheelfs": packs.settings(&site, json!({})), "written": written });
+        let lazy: Lazy = packs.node.with_wheelfs("node/lazy.mjs", packs.version, options, &[app]).await?;
+        assert_eq!((lazy.error, lazy.output.as_str()), (None, "mine"), "{app}");
+    }
     site.server.log().take();
 
     // The same pack again, its bytecode marked as of a Python that does not exist.

@@ -7,7 +7,7 @@
  */
 
 /** @typedef {import("./wheelfs.js").Filesystem} Filesystem */
-/** @typedef {{ino: number, generation: number, removed: Set<string>}} Lazy */
+/** @typedef {{ino: number, generation: number}} Lazy */
 
 const EIO = 29, ENOENT = 44;
 /** Emscripten's open flags (musl's, for wasm32). */
@@ -192,7 +192,7 @@ export class Backend {
   }
 
   #makeLazyFolder(/** @type {any} */ node, /** @type {number} */ ino, generation = NEVER_FILLED) {
-    node.wheelfs = { ino, generation, removed: new Set() };
+    node.wheelfs = { ino, generation };
     node.node_ops = this.folderOps;
   }
 
@@ -205,15 +205,17 @@ export class Backend {
     const { timestamp, atime, mtime, ctime } = folder;
     const before = Object.keys(folder.contents).length;
     const rows = this.#filesystem.children(lazy.ino);
+    /** @type {string[]} */ const own = [];
     for (let i = 0; i < rows.length; i += 5) {
       const [name, ino, length, modified, executable] = rows.slice(i, i + 5);
-      if (lazy.removed.has(name)) continue;
       if (Object.hasOwn(folder.contents, name)) {
         const present = folder.contents[name];
         if (length < 0) {
           if (this.#FS.isDir(present.mode) && !present.wheelfs) this.#makeLazyFolder(present, ino);
-        } else if (present.wheelfs?.ino === ino) {
-          // Another archive's file of this name may have taken its place.
+        } else if (!present.wheelfs) {
+          own.push(name);
+        } else if (present.wheelfs.ino === ino && (length !== present.usedBytes || modified !== present.wheelfs.modified)) {
+          // Another archive's file of this name has taken its place.
           describe(present, length, modified);
         }
         continue;
@@ -228,10 +230,17 @@ export class Backend {
         describe(node, length, modified);
       }
     }
+    // Such as `fsInit` has written, before anything was shown.
+    for (const name of own) this.#dropBytecode(folder, name);
     // Showing what was always there is no change; importlib would read the folder again if its time moved.
     if (first || Object.keys(folder.contents).length === before) {
       Object.assign(folder, { timestamp, atime, mtime, ctime });
     }
+  }
+
+  /** It stays away when the folder is filled again. */
+  #hide(/** @type {any} */ folder, /** @type {string} */ name) {
+    if (folder.wheelfs) this.#filesystem.hide(folder.wheelfs.ino, name);
   }
 
   /** A file of its own from now on: the bytes are copied, the node is MEMFS's. */
@@ -253,7 +262,7 @@ export class Backend {
       if (!child.startsWith(prefix) || !(/** @type {any} */ (node).wheelfs)) continue;
       delete cache.contents[child];
       this.#FS.destroyNode(node);
-      cache.wheelfs.removed.add(child);
+      this.#hide(cache, child);
     }
   }
 
@@ -309,9 +318,21 @@ export class Backend {
     const fill = this.#fill.bind(this);
     const dropBytecode = this.#dropBytecode.bind(this);
     const hide = (/** @type {any} */ folder, /** @type {string} */ name) => {
-      folder.wheelfs?.removed.add(name);
+      this.#hide(folder, name);
       dropBytecode(folder, name);
     };
+    const { rename: move } = memfs;
+    const rename = (/** @type {any} */ node, /** @type {any} */ folder, /** @type {string} */ name) => {
+      const { parent: oldParent, name: oldName } = node;
+      fill(folder);
+      const present = folder.contents[name];
+      if (present && this.#FS.isDir(present.mode)) fill(present);
+      move(node, folder, name);
+      hide(oldParent, oldName);
+      dropBytecode(folder, name);
+    };
+    // Emscripten asks the folder that a file leaves.
+    memfs.rename = rename;
     return {
       ...memfs,
       lookup(/** @type {any} */ parent, /** @type {string} */ name) {
@@ -343,15 +364,6 @@ export class Backend {
         memfs.rmdir(parent, name);
         hide(parent, name);
       },
-      rename: (/** @type {any} */ node, /** @type {any} */ folder, /** @type {string} */ name) => {
-        const { parent: oldParent, name: oldName } = node;
-        fill(folder);
-        const present = folder.contents[name];
-        if (present && this.#FS.isDir(present.mode)) fill(present);
-        memfs.rename(node, folder, name);
-        hide(oldParent, oldName);
-        dropBytecode(folder, name);
-      },
     };
   }
 
@@ -376,8 +388,17 @@ export class Backend {
       if (stream.node.wheelfs) this.#materialise(stream.node, this.#bytes(stream.node));
       stream.stream_ops = stream.node.stream_ops;
     };
+    const ofOwn = (/** @type {string} */ name) => [
+      name,
+      (/** @type {any} */ stream, /** @type {any[]} */ ...rest) => {
+        own(stream);
+        return memfs[name](stream, ...rest);
+      },
+    ];
     return {
       ...memfs,
+      // Emscripten had `allocate` until 4.0.
+      ...Object.fromEntries(["write", "allocate", "msync"].filter((name) => memfs[name]).map(ofOwn)),
       open: (/** @type {any} */ stream) => {
         const lazy = stream.node.wheelfs;
         // What is here is asked for once, not with every read.
@@ -411,16 +432,6 @@ export class Backend {
         this.#filesystem.noteRead(node.wheelfs.ino, position, count);
         return count;
       },
-      write: (/** @type {any} */ stream, /** @type {any[]} */ ...rest) => {
-        own(stream);
-        return memfs.write(stream, ...rest);
-      },
-      ...(memfs.allocate && {
-        allocate: (/** @type {any} */ stream, /** @type {any[]} */ ...rest) => {
-          own(stream);
-          return memfs.allocate(stream, ...rest);
-        },
-      }),
       mmap: (/** @type {any} */ stream, /** @type {any[]} */ ...rest) => {
         const node = stream.node;
         if (!node.wheelfs) return memfs.mmap(stream, ...rest);
@@ -433,10 +444,6 @@ export class Backend {
           node.contents = contents;
         }
       },
-      msync: (/** @type {any} */ stream, /** @type {any[]} */ ...rest) => {
-        own(stream);
-        return memfs.msync(stream, ...rest);
-      },
     };
   }
 }
@@ -444,6 +451,7 @@ export class Backend {
 /** Gives a lazy file its length, and its time in seconds. */
 function describe(/** @type {any} */ node, /** @type {number} */ length, /** @type {number} */ modified) {
   node.usedBytes = length;
+  node.wheelfs.modified = modified;
   // Emscripten had one time per node until 4.0, three since.
   node.timestamp = node.atime = node.mtime = node.ctime = modified * 1000;
 }

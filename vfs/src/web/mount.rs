@@ -33,8 +33,11 @@ pub(crate) async fn mount(shared: &Shared, info: ArchiveInfo) -> Result<usize, F
     let archive = Archive::from_central_directory(info, directory);
     let members = archive.members.len();
     let mut state = shared.borrow_mut();
-    // Two calls may have read the same directory at once; the first one's archive is the one that stays.
-    if !state.urls.contains(&url) {
+    // Two calls may have read the same directory at once; the first one's archive is the one that stays. It may have been
+    // uninstalled since.
+    if let Some(id) = state.urls.iter().position(|known| *known == url) {
+        state.show(id as u32);
+    } else {
         let id = state.urls.len() as u32;
         match read {
             // A small wheel has come whole with its directory. Nobody reads the bytes of an empty file.

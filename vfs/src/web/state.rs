@@ -159,8 +159,15 @@ impl State {
 
     /// Mounts an archive.
     pub(crate) fn add_archive(&mut self, archive: Archive, url: String) {
-        let id = self.index.archives.len() as u32;
-        self.tree.add_archive(id, &archive);
+        self.index.archives.push(archive);
+        self.urls.push(url);
+        self.show(self.index.archives.len() as u32 - 1);
+    }
+
+    /// Puts an archive's files into the tree: first, or again, where they have been removed.
+    pub(crate) fn show(&mut self, id: u32) {
+        let Some(archive) = self.index.archives.get(id as usize) else { return };
+        self.tree.add_archive(id, archive);
         let root = root_of(archive.install);
         // What Pyodide's installer writes beside the metadata, so that micropip and importlib.metadata see the package. Wheels
         // have it at their end.
@@ -171,8 +178,6 @@ impl State {
                 self.tree.add_inline(root, &[stem, ".dist-info/", name].concat(), content.as_bytes());
             }
         }
-        self.index.archives.push(archive);
-        self.urls.push(url);
     }
 
     pub(crate) fn member(&self, id: MemberId) -> Option<&Member> {
