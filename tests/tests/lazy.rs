@@ -175,6 +175,25 @@ async fn tasks_import_at_once_on_314() -> Result<(), HarnessError> {
     Ok(())
 }
 
+/// It pauses while a stack is suspended, and Python must not notice.
+#[tokio::test]
+async fn the_collector_can_be_switched_while_a_stack_is_suspended() -> Result<(), HarnessError> {
+    let lazy = Setting::new("314.0.7")?.lazy(json!({}), "tests/apps/collector.py").await?;
+    let expected = "(True, False) False\n(False, True) True";
+    assert_eq!((lazy.error, lazy.output.as_str()), (None, expected));
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_interpreter_that_nobody_uses_does_not_stay_in_memory() -> Result<(), HarnessError> {
+    let node = Node::new(&Parts::find()?);
+    for version in ["0.27.7", "314.0.7"] {
+        let there: [bool; 2] = node.with_wheelfs("node/released.mjs", version, json!({}), &[""; 0]).await?;
+        assert_eq!(there, [false, false], "{version}");
+    }
+    Ok(())
+}
+
 #[tokio::test]
 async fn programs_run_at_once() -> Result<(), HarnessError> {
     let tasks = "['-cos(x)', '-cos(x)', '-cos(x)', 'pydantic']";

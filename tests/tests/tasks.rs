@@ -153,6 +153,45 @@ async fn imports_that_wait_for_each_other_on_314() -> Result<(), HarnessError> {
     circle("314.0.7").await
 }
 
+async fn locks(version: &str) -> Result<(), HarnessError> {
+    let data = |name: &str| (format!("slow/{name}"), vec![b'x'; 1000]);
+    let module = |name: &str, source: &str| (format!("slow/{name}.py"), source.as_bytes().to_vec());
+    let members = vec![
+        data("a.bin"),
+        data("b.bin"),
+        data("c.bin"),
+        module("outer", "import slow.inner\nNAME = 'outer'\n"),
+        module("inner", ""),
+    ];
+    let folder = wheels(&format!("locks-{version}"), &[("slow", members)])?;
+    let site = Site::of(&[("/", &folder)]).start(Line::new(0, 0)).await?;
+    site.server.inject("/slow-1.0-py3-none-any.whl", Fault::Delay(Duration::from_millis(200)), 100);
+    let lazy = run(&site, version, "locks.py").await?;
+    assert_eq!(lazy.error, None, "{version}: {}", lazy.output);
+    let lines: Vec<_> = lazy.output.lines().collect();
+    let expected = [
+        "['a.bin enters', 'a.bin leaves', 'b.bin enters', 'b.bin leaves']",
+        "(False, True, None)",
+        "('first', True, 'second')",
+        "['ValueError', 'ValueError', 'RuntimeError', 'TypeError'] True True",
+        "looping",
+        "['outer', [False]]",
+    ];
+    assert_eq!(lines, expected, "{version}");
+    assert_eq!(lazy.stats["blockingRequests"], 0.0, "{version}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn locks_that_are_held_while_a_read_waits() -> Result<(), HarnessError> {
+    locks("0.27.7").await
+}
+
+#[tokio::test]
+async fn locks_that_are_held_while_a_read_waits_on_314() -> Result<(), HarnessError> {
+    locks("314.0.7").await
+}
+
 /// An interrupt while suspended; files read, written, unpacked and installed from JavaScript beside lazy ones.
 async fn javascript_beside(version: &str) -> Result<(), HarnessError> {
     let parts = Parts::find()?;
@@ -188,6 +227,7 @@ async fn javascript_beside(version: &str) -> Result<(), HarnessError> {
     let expected = json!({
         "interrupted": "KeyboardInterrupt", "afterInterrupt": 1000, "readFile": 1000,
         "writeFile": [1, "overwritten"], "unpacked": ["unpacked", 8], "micropip": ["plain", "1.0", true],
+        "removed": false, "mountedAgain": [["data.bin", "other.bin"], 1000, 2_000_000_000],
     });
     assert_eq!(seen, expected);
     Ok(())

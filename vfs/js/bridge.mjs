@@ -29,6 +29,7 @@ export class Bridge {
   /** Set by `fsInit`. @type {Backend | undefined} */ backend;
   /** Set once Python runs: nothing waits during boot. */
   live = false;
+  /** What the next opening of the path "" waits for; see `vfs/py/locks.py`. @type {Promise<any> | null} */ turn = null;
   #version;
   #refuse;
   /** @type {Libraries | undefined} */ #libraries;
@@ -69,12 +70,12 @@ export class Bridge {
   /** Pyodide warns of a runtime that cannot be had, and waits for ever: the call with its imports says when that is. */
   #watch(/** @type {any} */ imports) {
     /** @type {any} */ const engine = WebAssembly;
-    for (const name of ["instantiateStreaming", "instantiate"]) {
-      const original = engine[name];
+    const { instantiateStreaming, instantiate } = engine;
+    for (const [name, original] of Object.entries({ instantiateStreaming, instantiate })) {
       engine[name] = (/** @type {any[]} */ ...given) => {
         const outcome = original.apply(engine, given);
         if (given[1] === imports) {
-          engine[name] = original;
+          Object.assign(engine, { instantiateStreaming, instantiate });
           outcome.catch((/** @type {any} */ error) => {
             const what = `Pyodide ${this.#version}: its runtime (pyodide.asm.wasm) did not come whole`;
             this.#refuse(new WheelfsError(`${what}: ${error.message}: reload`, "pyodide", "pyodide.asm.wasm"));
@@ -123,8 +124,13 @@ export class Bridge {
 
   #hooks() {
     return {
-      open: (/** @type {number} */ dirfd, /** @type {number} */ path, /** @type {number} */ flags) =>
-        this.#mayWait ? this.backend?.missingForOpen(dirfd, this.module.UTF8ToString(path), flags) ?? null : null,
+      open: (/** @type {number} */ dirfd, /** @type {number} */ path, /** @type {number} */ flags) => {
+        const name = this.module.UTF8ToString(path);
+        const { turn } = this;
+        if (!name) this.turn = null;
+        if (!this.#mayWait) return null;
+        return (name ? this.backend?.missingForOpen(dirfd, name, flags) : turn) ?? null;
+      },
       read: (/** @type {number} */ fd, /** @type {number} */ vectors, /** @type {number} */ count, /** @type {number} */ offset) =>
         this.#mayWait ? this.backend?.missingForRead(fd, this.module.HEAPU32, vectors, count, offset) ?? null : null,
       mmap: (/** @type {number} */ fd) => (this.#mayWait ? this.backend?.missingForMap(fd) ?? null : null),

@@ -11,7 +11,8 @@
 export class Collector {
   /** @type {any} */ #python;
   #suspended = 0;
-  #wasEnabled = false;
+  /** While it pauses: whether Python wants it to run. Set by `vfs/py/collector.py`. */
+  wanted = false;
 
   /** Whether a stack is suspended, and the collector therefore paused. */
   get paused() {
@@ -22,7 +23,7 @@ export class Collector {
   interpose(/** @type {any} */ env) {
     const { saveState, restoreState } = env;
     env.saveState = () => {
-      if (!this.paused) this.#wasEnabled = Boolean(this.#python.PyGC_Disable());
+      if (!this.paused) this.wanted = Boolean(this.#python.PyGC_Disable());
       const state = saveState();
       // Refused: nothing is going to be suspended or restored.
       if (state?.stackState) this.#suspended++;
@@ -42,6 +43,6 @@ export class Collector {
   }
 
   #resume() {
-    if (!this.paused && this.#wasEnabled) this.#python.PyGC_Enable();
+    if (!this.paused && this.wanted) this.#python.PyGC_Enable();
   }
 }

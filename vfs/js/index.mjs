@@ -189,7 +189,7 @@ async function openFilesystem(
     const filesystem = new Filesystem(node?.host, unpacker, config);
     let builtFor = "", booted;
     if (index && indexUrl) {
-      builtFor = filesystem.loadIndex(await index, indexUrl, base, runtime, config.entry);
+      builtFor = filesystem.loadIndex(await index, indexUrl, base, runtime);
       if (!filesystem.packs) unpacker?.stop();
       if (await boots) booted = filesystem.bringBoot();
       line.opened.then(() => filesystem.start());
@@ -270,6 +270,12 @@ function interceptor(/** @type {string} */ version, /** @type {Bridge} */ bridge
       },
     };
   }
+  divertGlobal(indexURL);
+  return { [BRIDGE]: bridge };
+}
+
+/** The global function, for all interpreters of a page: it knows none of them, so that none is kept in memory. */
+function divertGlobal(/** @type {string} */ indexURL) {
   // Pyodide loads its script only where this function is missing, so it is there from the start; the script, when it
   // has come, finds its own assignment diverted. Pyodide's other downloads wait for neither.
   /** @type {any} */ const scope = globalThis;
@@ -289,22 +295,22 @@ function interceptor(/** @type {string} */ version, /** @type {Bridge} */ bridge
       set: (value) => (create = value),
     });
   }
-  return { [BRIDGE]: bridge };
 }
 
 /**
- * Makes Python fit to be suspended: importlib's locks belong to a task, `gc.collect()` leaves suspended stacks alone.
+ * Makes Python fit to be suspended: who waits for a lock suspends, the collector leaves suspended stacks alone.
  * Returns what makes importlib look again after a mount.
  */
 function prepare(/** @type {any} */ pyodide, /** @type {Bridge} */ bridge, /** @type {Filesystem} */ files, /** @type {Backend} */ backend) {
   const turnstile = () => {
-    let resolve = () => {};
-    const promise = new Promise((/** @type {any} */ done) => (resolve = () => done(null)));
-    return { promise, resolve };
+    const turn = { done: false, resolve() {} };
+    bridge.turn = new Promise((/** @type {any} */ resolve) => {
+      turn.resolve = () => resolve((turn.done = true));
+    });
+    return turn;
   };
-  install(pyodide, "import_lock.py", turnstile, files.noteImport.bind(files));
-  const { collector } = bridge;
-  if (collector) install(pyodide, "collector.py", () => collector.paused);
+  install(pyodide, "locks.py", turnstile, files.noteImport.bind(files));
+  if (bridge.collector) install(pyodide, "collector.py", bridge.collector);
   return install(pyodide, "finders.py", backend.roots[SITE_PACKAGES]);
 }
 

@@ -90,9 +90,8 @@ impl Filesystem {
     }
 
     /// Takes the content of a `wheelfs.idx` that came from `index_url`. The URLs of its wheels are relative to `base_url`,
-    /// that of the standard library to `runtime_url`, those of its packs to its own. `entry`: the entry point that
-    /// [`start`](Self::start) starts; `None`: the only one, or nothing when there are several; `""`: nothing. Returns the
-    /// version of Pyodide the index was built for.
+    /// that of the standard library to `runtime_url`, those of its packs to its own. Returns the version of Pyodide the
+    /// index was built for.
     #[wasm_bindgen(js_name = loadIndex)]
     pub fn load_index(
         &self,
@@ -100,10 +99,10 @@ impl Filesystem {
         index_url: &str,
         base_url: &str,
         runtime_url: &str,
-        entry: Option<String>,
     ) -> Result<String, JsValue> {
         let index = format::decode(bytes).map_err(|error| Failure::new(index_url, error))?;
-        let started = match entry.as_deref() {
+        let mut state = self.shared.borrow_mut();
+        let started = match state.settings.entry.as_deref() {
             None => index.entries.first().filter(|_| index.entries.len() == 1),
             Some("") => None,
             Some(name) => Some(index.entry(name).ok_or_else(|| no_entry(&index, index_url, name))?),
@@ -116,7 +115,6 @@ impl Filesystem {
         let urls = urls.collect();
         let pack_urls = index.packs.iter().map(|pack| absolute(&pack.url, index_url)).collect();
         let pyodide = index.pyodide.clone();
-        let mut state = self.shared.borrow_mut();
         state.adopt(index, urls, pack_urls);
         state.entry = started;
         Ok(pyodide)
@@ -147,7 +145,8 @@ impl Filesystem {
         })
     }
 
-    /// Starts prefetching what the entry point reads.
+    /// Starts prefetching what the entry point reads that the option names: without one the only one, or nothing when
+    /// there are several.
     pub fn start(&self) {
         {
             let mut state = self.shared.borrow_mut();
@@ -217,6 +216,11 @@ impl Filesystem {
             }
         }
         out
+    }
+
+    /// Python has removed the child `name` of a folder: it is shown again when an archive is mounted that has it.
+    pub fn hide(&self, folder: Ino, name: &str) {
+        self.shared.borrow_mut().tree.hide(folder, name);
     }
 
     /// Null when the file's bytes from `start` to `end` are at hand, or are bytecode that cannot be had; else a promise that

@@ -15,6 +15,7 @@ export interface Settings {
   cacheBytes?: number;
   maxPrefetches?: number;
   progress?: (stats: Stats) => void;
+  entry?: string;
 }
 "#;
 
@@ -35,6 +36,8 @@ pub(crate) struct Settings {
     pub(crate) max_prefetches: usize,
     /// Called with the counters when bytes have come.
     pub(crate) progress: Option<Function>,
+    /// The entry point whose reads are fetched ahead. `None`: the index's only one; `""`: none.
+    pub(crate) entry: Option<String>,
 }
 
 /// One Mbit/s.
@@ -54,6 +57,9 @@ impl Settings {
             cache_bytes: number(options, "cacheBytes", f64::from(64 << 20))? as u64,
             max_prefetches: number(options, "maxPrefetches", 16.0)? as usize,
             progress: progress.transpose()?,
+            entry: get(options, "entry")
+                .map(|entry| entry.as_string().ok_or_else(|| refusal("entry", "a string")))
+                .transpose()?,
         })
     }
 }
