@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    fs,
     path::{Path, PathBuf},
 };
 
@@ -172,6 +173,35 @@ async fn tasks_import_at_once_on_314() -> Result<(), HarnessError> {
     let lazy = setting.lazy(json!({ "packages": ["sympy", "pydantic"] }), "tests/apps/tasks_314.py").await?;
     assert_eq!(lazy.error, None);
     assert_eq!(lazy.output, "['-cos(x)', '-cos(x)', '-cos(x)', 'pydantic']");
+    Ok(())
+}
+
+/// Pyodide looks for them beside the lock file from 0.28 on, before that where its runtime is.
+#[tokio::test]
+async fn packages_are_where_this_pyodide_looks_for_them() -> Result<(), HarnessError> {
+    for (version, package, beside_lock) in
+        [("0.27.7", "six", false), ("0.29.5", "mpmath", true), ("314.0.7", "six", true)]
+    {
+        let setting = Setting::new(version)?;
+        let distribution = setting.parts.pyodide(version)?;
+        let elsewhere = Parts::root().join("target/test-index/lock").join(version);
+        fs::create_dir_all(&elsewhere)?;
+        let lock_file = elsewhere.join("pyodide-lock.json");
+        let mut lock: Value = serde_json::from_slice(&fs::read(distribution.join("pyodide-lock.json"))?)
+            .map_err(|source| HarnessError::Json { path: lock_file.clone(), source })?;
+        let file_name = &mut lock["packages"][package]["file_name"];
+        if beside_lock {
+            let renamed = format!("{package}-0-py3-none-any.whl");
+            let wheel = distribution.join(file_name.as_str().unwrap_or_default());
+            fs::copy(wheel, elsewhere.join(&renamed))?;
+            *file_name = renamed.into();
+        }
+        fs::write(&lock_file, lock.to_string())?;
+        let options = json!({ "lockFileURL": lock_file, "packages": [package] });
+        let lazy = setting.lazy(options, "tests/apps/version.py").await?;
+        assert_eq!((lazy.error, lazy.output.is_empty()), (None, false), "{version}");
+        assert_eq!(lazy.warnings, [""; 0], "{version}");
+    }
     Ok(())
 }
 

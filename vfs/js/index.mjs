@@ -20,7 +20,8 @@ export { WheelfsError };
  * @typedef {object} WheelfsOptions
  * @property {string} [index] URL of a `wheelfs.idx` made by `prefetch-index build`. Without one nothing is predicted:
  *   `loadPackage` mounts the lock file's wheels from their central directories.
- * @property {string} [baseUrl] What the index's archive URLs are relative to. Default: `packageBaseUrl`, else `indexURL`.
+ * @property {string} [baseUrl] What the index's archive URLs are relative to. Default: `packageBaseUrl`, else where
+ *   this Pyodide looks for packages: beside `lockFileURL` from 0.28 on, else in `indexURL`.
  * @property {string} [entry] The recorded program whose reads are fetched ahead; `""` is none. Default: the index's only one.
  * @property {{rtt?: number, down?: number}} [line] Round trip in milliseconds and rate in Mbit/s that requests are planned
  *   for. Default: 200 and 20.
@@ -68,12 +69,17 @@ export async function loadPyodide(options = {}) {
   const inNode = typeof process === "object" && Boolean(process.versions?.node);
   const node = inNode ? await import("./node.mjs") : undefined;
   const toUrl = (/** @type {string} */ path) => absolute(path, node?.pathToFileURL);
-  const indexURL = toUrl(`${options.indexURL ?? place.url.replace(/[^/]*$/, "")}/`).replace(/\/+$/, "/");
-  const base = toUrl(`${config.baseUrl ?? options.packageBaseUrl ?? indexURL}/`).replace(/\/+$/, "/");
+  const toFolder = (/** @type {string} */ path) => toUrl(`${path}/`).replace(/\/+$/, "/");
+  const indexURL = toFolder(options.indexURL ?? beside(place.url));
 
   // Runtime, index and this package's module are asked for at once; the wheels' bytes are on their way before Pyodide
   // boots, as soon as the runtime leaves them room.
   const real = importModule(`${indexURL}pyodide.mjs`);
+  const { lockFileURL: lock, packageBaseUrl } = options;
+  const folder = config.baseUrl ?? packageBaseUrl;
+  // Pyodide looks beside the lock file from 0.28 on.
+  const isBesideLock = lock && !folder && real.then(({ version }) => parseFloat(version) > 0.27);
+  const base = (async () => ((await isBesideLock) ? beside(toUrl(lock)) : toFolder(folder ?? indexURL)))();
   const indexUrl = config.index && toUrl(config.index);
   const index = indexUrl ? readWhole(indexUrl, node?.get) : undefined;
   // Where the index brings the standard library, Pyodide's own archive stays where it is, and is read like a wheel.
@@ -81,7 +87,7 @@ export async function loadPyodide(options = {}) {
   const line = node ? openGate : runtimeGate([`${indexURL}pyodide.asm.wasm`, `${indexURL}python_stdlib.zip`]);
   const filesystem = openFilesystem(config, node, index, indexUrl, base, indexURL, line, boots);
   // None of them is awaited yet, and a failure of one must not leave another's unhandled.
-  for (const promise of [real, filesystem, boots]) promise?.catch(() => {});
+  for (const promise of [real, base, filesystem, boots]) promise?.catch(() => {});
 
   const { loadPyodide: original, version } = await real;
   let refuse = (/** @type {unknown} */ _) => {};
@@ -135,7 +141,7 @@ export async function loadPyodide(options = {}) {
 
   backend.onWait = precompiler(bridge, backend, files, () => install(pyodide, "precompile.py"));
   const ahead = canSuspend ? undefined : new Ahead(pyodide, files, bridge);
-  const manager = new Packages(pyodide, files, base, refresh, ahead);
+  const manager = new Packages(pyodide, files, await base, refresh, ahead);
   pyodide.loadPackage = manager.loadPackage.bind(manager);
   pyodide.loadPackagesFromImports = manager.loadPackagesFromImports.bind(manager);
   /** @type {Wheelfs} */
@@ -179,7 +185,7 @@ export async function importModule(/** @type {string} */ url) {
 /** The filesystem, its index loaded and its prefetch started. */
 async function openFilesystem(
   /** @type {WheelfsOptions} */ config, /** @type {any} */ node, /** @type {Promise<Uint8Array> | undefined} */ index,
-  /** @type {string | undefined} */ indexUrl, /** @type {string} */ base, /** @type {string} */ runtime,
+  /** @type {string | undefined} */ indexUrl, /** @type {Promise<string>} */ base, /** @type {string} */ runtime,
   /** @type {{opened: Promise<void>, open: () => void}} */ line, /** @type {Promise<boolean> | undefined} */ boots,
 ) {
   const unpacker = index && !node && typeof Worker !== "undefined" ? new WorkerUnpacker(line.open) : undefined;
@@ -189,7 +195,7 @@ async function openFilesystem(
     const filesystem = new Filesystem(node?.host, unpacker, config);
     let builtFor = "", booted;
     if (index && indexUrl) {
-      builtFor = filesystem.loadIndex(await index, indexUrl, base, runtime);
+      builtFor = filesystem.loadIndex(await index, { index: indexUrl, base: await base, runtime });
       if (!filesystem.packs) unpacker?.stop();
       if (await boots) booted = filesystem.bringBoot();
       line.opened.then(() => filesystem.start());
@@ -323,6 +329,11 @@ function install(/** @type {any} */ pyodide, /** @type {string} */ name, /** @ty
   python.destroy();
   scope.destroy();
   return result;
+}
+
+/** The folder that a URL lies in. */
+function beside(/** @type {string} */ url) {
+  return url.replace(/[^/]*$/, "");
 }
 
 /** Pages resolve against themselves; a `blob:` worker, which has no place of its own, against this module. */

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use futures::channel::oneshot;
-use js_sys::{Array, Promise, Uint8Array};
+use js_sys::{Array, JsString, Promise, Uint8Array};
 use prefetch_index::format;
 use prefetch_index::index::{ArchiveInfo, Index, Install};
 use wasm_bindgen::prelude::*;
@@ -15,6 +15,7 @@ use super::error::Failure;
 use super::host::{Host, Unpacker, WheelfsError};
 use super::loader::{self, obtain_blocking};
 use super::mount;
+use super::object::{text, texts};
 use super::settings::{Settings, SettingsObject};
 use super::state::{Shared, State};
 use super::stats::StatsObject;
@@ -36,6 +37,15 @@ export interface ArchiveDescription {
   imports: string[];
   depends: string[];
 }
+
+/** Absolute URLs of an index, and of what the URLs in it are relative to. Those of its packs are relative to its own. */
+export interface IndexUrls {
+  index: string;
+  /** Of wheels. */
+  base: string;
+  /** Of the standard library. */
+  runtime: string;
+}
 "#;
 
 #[wasm_bindgen]
@@ -43,18 +53,9 @@ extern "C" {
     /// See the TypeScript interface above.
     #[wasm_bindgen(typescript_type = "ArchiveDescription")]
     pub type ArchiveDescription;
-    #[wasm_bindgen(method, getter)]
-    fn name(this: &ArchiveDescription) -> String;
-    #[wasm_bindgen(method, getter)]
-    fn version(this: &ArchiveDescription) -> String;
-    #[wasm_bindgen(method, getter)]
-    fn url(this: &ArchiveDescription) -> String;
-    #[wasm_bindgen(method, getter)]
-    fn install_dir(this: &ArchiveDescription) -> String;
-    #[wasm_bindgen(method, getter)]
-    fn imports(this: &ArchiveDescription) -> Vec<String>;
-    #[wasm_bindgen(method, getter)]
-    fn depends(this: &ArchiveDescription) -> Vec<String>;
+    /// See the TypeScript interface above.
+    #[wasm_bindgen(typescript_type = "IndexUrls")]
+    pub type IndexUrls;
 }
 
 include!(concat!(env!("OUT_DIR"), "/carried.rs"));
@@ -89,17 +90,10 @@ impl Filesystem {
         wasm_bindgen::module()
     }
 
-    /// Takes the content of a `wheelfs.idx` that came from `index_url`. The URLs of its wheels are relative to `base_url`,
-    /// that of the standard library to `runtime_url`, those of its packs to its own. Returns the version of Pyodide the
-    /// index was built for.
+    /// Takes the content of a `wheelfs.idx`. Returns the version of Pyodide the index was built for.
     #[wasm_bindgen(js_name = loadIndex)]
-    pub fn load_index(
-        &self,
-        bytes: &[u8],
-        index_url: &str,
-        base_url: &str,
-        runtime_url: &str,
-    ) -> Result<String, JsValue> {
+    pub fn load_index(&self, bytes: &[u8], urls: &IndexUrls) -> Result<JsString, JsValue> {
+        let [index_url, base_url, runtime_url] = &["index", "base", "runtime"].map(|key| text(urls, key));
         let index = format::decode(bytes).map_err(|error| Failure::new(index_url, error))?;
         let mut state = self.shared.borrow_mut();
         let started = match state.settings.entry.as_deref() {
@@ -114,7 +108,7 @@ impl Filesystem {
         });
         let urls = urls.collect();
         let pack_urls = index.packs.iter().map(|pack| absolute(&pack.url, index_url)).collect();
-        let pyodide = index.pyodide.clone();
+        let pyodide = JsString::from(index.pyodide.as_str());
         state.adopt(index, urls, pack_urls);
         state.entry = started;
         Ok(pyodide)
@@ -128,9 +122,9 @@ impl Filesystem {
 
     /// Folder of the standard library, `/lib/python3.12`, where the index shows it.
     #[wasm_bindgen(getter, js_name = standardLibrary)]
-    pub fn standard_library(&self) -> Option<String> {
+    pub fn standard_library(&self) -> Option<JsString> {
         let state = self.shared.borrow();
-        state.index.boot.map(|_| ["/lib/python", &state.index.python].concat())
+        state.index.boot.map(|_| ["/lib/python", &state.index.python].concat().into())
     }
 
     /// Brings what Pyodide's start reads of the standard library. Resolves when it is here, or cannot be: reading it then
@@ -177,17 +171,17 @@ impl Filesystem {
     /// Mounts an archive from its central directory. Resolves to its number of members.
     pub fn mount(&self, archive: &ArchiveDescription) -> Promise {
         let info = ArchiveInfo {
-            name: archive.name(),
-            version: archive.version(),
-            url: archive.url(),
+            name: text(archive, "name"),
+            version: text(archive, "version"),
+            url: text(archive, "url"),
             sha256: None,
-            install: if archive.install_dir() == "dynlib" {
+            install: if text(archive, "install_dir") == "dynlib" {
                 Install::SharedLibraries
             } else {
                 Install::SitePackages
             },
-            imports: archive.imports(),
-            depends: archive.depends(),
+            imports: texts(archive, "imports"),
+            depends: texts(archive, "depends"),
         };
         let shared = self.shared.clone();
         future_to_promise(async move { Ok(JsValue::from(mount::mount(&shared, info).await? as f64)) })

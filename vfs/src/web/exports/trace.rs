@@ -1,4 +1,4 @@
-use js_sys::{Array, JSON, Object};
+use js_sys::{Array, JSON, JsString, Object};
 use prefetch_index::index::{Install, Member};
 use wasm_bindgen::prelude::*;
 
@@ -31,7 +31,7 @@ impl Filesystem {
     }
 
     /// What was read so far, as the text of a trace. `header`: its first line, to which the archives are added.
-    pub fn trace(&self, header: &Object) -> String {
+    pub fn trace(&self, header: &Object) -> JsString {
         let state = self.shared.borrow();
         let packages = state.index.archives.iter().filter(|a| a.install != Install::StandardLibrary);
         let packages = packages.map(|archive| {
@@ -54,7 +54,7 @@ impl Filesystem {
             }
             text += &line(object(&fields).unchecked_ref());
         }
-        text
+        text.into()
     }
 }
 
