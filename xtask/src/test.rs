@@ -33,6 +33,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     step("lint: cargo clippy, host", || {
         cargo(&["clippy", "--quiet", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"])
     })?;
+    if let Some(mut clippy) = ready.toolchain.cargo_clippy() {
+        step("lint: cargo clippy, wasm", || step::run(clippy.args(["--", "-D", "warnings"])))?;
+    }
     step("documentation: cargo doc, every link", || {
         let mut doc = Command::new("cargo");
         doc.current_dir(cache::root()).env("RUSTDOCFLAGS", "-D warnings");

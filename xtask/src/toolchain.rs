@@ -82,6 +82,19 @@ impl Toolchain {
         command
     }
 
+    /// `cargo clippy` of the wasm module, whose larger part no other target compiles. `None` where there is none for the
+    /// target: Debian's package of it cannot be installed beside rustup.
+    pub(crate) fn cargo_clippy(self) -> Option<Command> {
+        let mut command = match self {
+            Toolchain::Active => Command::new("cargo"),
+            Toolchain::Debian => return None,
+        };
+        command.current_dir(cache::root()).args(["clippy", "--quiet", "--locked", "--package", "vfs", "--lib"]);
+        command.args(["--target", TARGET, "--target-dir"]).arg(self.target_dir());
+        command.env("RUSTC_BOOTSTRAP", "1");
+        Some(command)
+    }
+
     /// Apart from the host's, and from each other's: two compilers in one folder would rebuild it all each time.
     pub(crate) fn target_dir(self) -> PathBuf {
         cache::root().join(match self {
