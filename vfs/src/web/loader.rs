@@ -11,7 +11,7 @@ use super::blocking;
 use super::error::{Cause, Failure};
 use super::host::Host;
 use super::pack;
-use super::state::{Decoded, Shared};
+use super::state::{Decoded, Filling, Shared};
 use super::stats::report;
 use super::transport::{self, Incoming, Manner};
 use crate::packs::Whereabouts;
@@ -276,7 +276,10 @@ pub(crate) async fn prefetch(shared: &Shared, groups: &[u32]) -> Result<(), Fail
 /// Brings every member that is not here whenever nothing else is to be done, from when nothing has arrived for a second; of
 /// what is mounted later as well.
 pub(crate) fn fill(shared: &Shared) {
-    shared.borrow_mut().fills = true;
+    // Who waits already fills for what was mounted meanwhile.
+    if std::mem::replace(&mut shared.borrow_mut().filling, Filling::Waits) == Filling::Waits {
+        return;
+    }
     let shared = shared.clone();
     spawn_local(async move {
         let mut before = None;
@@ -287,7 +290,11 @@ pub(crate) fn fill(shared: &Shared) {
             }
             TimeoutFuture::new(QUIET_MS).await;
         }
-        shared.borrow_mut().fill();
+        {
+            let mut state = shared.borrow_mut();
+            state.filling = Filling::Began;
+            state.fill();
+        }
         pump(&shared);
     });
 }

@@ -6,7 +6,7 @@ use web_sys::RequestCache;
 
 use super::error::{Cause, Failure};
 use super::loader;
-use super::state::Shared;
+use super::state::{Filling, Shared};
 use super::transport::{self, Manner};
 use crate::response::Received;
 
@@ -50,7 +50,7 @@ pub(crate) async fn mount(shared: &Shared, info: ArchiveInfo) -> Result<usize, F
             }
         }
         state.add_archive(archive, url);
-        if state.fills {
+        if state.filling != Filling::Off {
             drop(state);
             loader::fill(shared);
         }

@@ -54,6 +54,16 @@ pub(super) struct Waiter {
     pub(super) wake: oneshot::Sender<Outcome>,
 }
 
+/// Whether every other member is to come too, once nothing else is to be done.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Filling {
+    Off,
+    /// Once nothing has arrived for a while.
+    Waits,
+    /// All that was mounted then is asked for.
+    Began,
+}
+
 pub(crate) struct State {
     pub(crate) host: Option<Host>,
     pub(crate) unpacker: Option<Unpacker>,
@@ -92,8 +102,7 @@ pub(crate) struct State {
     pub(super) started: Vec<u32>,
     /// Archives of which a request failed, for who asks for groups again.
     pub(super) failed: Vec<u32>,
-    /// Whether every other member is to come too, once nothing else is to be done.
-    pub(super) fills: bool,
+    pub(super) filling: Filling,
     /// Sources and libraries that groups bring by ranges and nobody has prepared or read, in access order.
     pub(super) unprepared: Vec<MemberId>,
     /// Who waits until anything arrives.
@@ -127,7 +136,7 @@ impl State {
             entry: Vec::new(),
             started: Vec::new(),
             failed: Vec::new(),
-            fills: false,
+            filling: Filling::Off,
             unprepared: Vec::new(),
             arrivals: Vec::new(),
         }
