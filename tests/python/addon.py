@@ -94,9 +94,9 @@ class Lite:
         self.addon.log.warning = self.addon.log.error = lambda message, *words: said.append(message % words)
         return said
 
-    def set(self, file, url):
-        """Sets the kernel's `pyodideUrl`, or nothing."""
-        kernel = {"pyodideUrl": url} if url else {}
+    def set(self, file, url, **options):
+        """Sets the kernel's `pyodideUrl`, or nothing, and options of `loadPyodide`."""
+        kernel = {"pyodideUrl": url, "loadPyodideOptions": options} if url else {}
         file.write_text(json.dumps({"jupyter-config-data": {"litePluginSettings": {addon.KERNEL: kernel}}}))
 
     def build(self, enabled=True):
@@ -206,6 +206,17 @@ for name, lock_file, whole in (
     assert lite.build() == f"{url}/pyodide.mjs"
     written = (lite.output / "static/wheelfs/pyodide-lock.json").read_bytes() == lock_file
     print(f"{name}:", written, len(said), "is not known" in str(said), "of an earlier build" in str(said))
+
+# A lock file elsewhere: what it names lies beside it, or with the runtime of an older Pyodide.
+for name, version in (("older", "0.27.7"), ("newer", "0.29.5")):
+    lite = Lite(name, None, index=str(given))
+    lite.set(lite.settings, "./own/pyodide.mjs", lockFileURL="./locks/lock.json")
+    (lite.output / "locks").mkdir()
+    (lite.output / "locks/lock.json").write_text(json.dumps({"info": {"version": version}, "packages": {}}))
+    recording.inspect = lambda index, version=version: {"pyodide": version, "entries": []}
+    lite.build()
+    print(f"{name}:", json.loads((lite.output / "static/wheelfs/wheelfs.json").read_text())["baseUrl"])
+recording.inspect = lambda index: {"pyodide": "0.27.7", "entries": []}
 
 # From the root of the server, where the site may be or not.
 lite = Lite("root", "/own/pyodide.mjs", index=str(given))

@@ -241,6 +241,8 @@ no trace: 1 True
 not fetched: True 1 True False
 fetched: True 0 False False
 kept: True 1 False True
+older: ../../own/
+newer: ../../locks/
 at the root: /own/pyodide.mjs True 0
 below it: /elsewhere/pyodide.mjs 1 /elsewhere/pyodide.mjs
 not there: 1 True True

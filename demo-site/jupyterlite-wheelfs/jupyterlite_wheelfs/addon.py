@@ -129,11 +129,13 @@ class WheelfsAddon(BaseAddon):
             raise WheelfsError(f"{built / INDEX} is for Pyodide {index['pyodide']}, the site has {wanted}: build it again")
         entries = [entry["name"] for entry in index["entries"]]
         others = [name for name in entries if name != KERNEL_ENTRY]
+        beside_lock = distribution is None or distribution.names_beside_lock
+        named_from = options.get("lockFileURL", pyodide) if beside_lock else pyodide
         wheelfs = {
             "pyodide": self._from_output(pyodide, "pyodide.mjs"),
             "version": index["pyodide"],
             "index": INDEX,
-            "baseUrl": self._from_output(options.get("lockFileURL", pyodide), ""),
+            "baseUrl": self._from_output(named_from, ""),
             "background": others if self.background else [],
         }
         if KERNEL_ENTRY in entries:

@@ -28,8 +28,7 @@ def canonical(name):
 class Distribution:
     """Files of one Pyodide, gathered as `prefetch-index` wants them: all in one folder, below `gathered`.
 
-    `runtime`: the folder of `pyodide.mjs`, a path or an absolute URL. `lock`: the same for the lock file, which names
-    the packages relative to itself.
+    `runtime`: the folder of `pyodide.mjs`, a path or an absolute URL. `lock`: the same for the lock file.
     """
 
     def __init__(self, runtime, lock, gathered, log):
@@ -39,7 +38,7 @@ class Distribution:
         self.folder = gathered / hashlib.sha256(f"{runtime} {lock}".encode()).hexdigest()[:16]
         self.folder.mkdir(parents=True, exist_ok=True)
         try:
-            self._take(join(lock), LOCK, changes=True)
+            self._take(lock, LOCK, changes=True)
         except Unreachable as error:
             kept = self.folder / LOCK
             if not kept.exists():
@@ -50,6 +49,8 @@ class Distribution:
         self.packages = lock_file["packages"]
         # Older ones do not say it.
         self.version = lock_file["info"].get("version")
+        # Where Pyodide looks for what the lock file names: beside it from 0.28 on.
+        self.names_beside_lock = not (self.version or "").startswith("0.27.")
         self._named = {canonical(entry["name"]): entry for entry in self.packages.values()}
 
     def gather_runtime(self):
@@ -74,9 +75,10 @@ class Distribution:
         """Brings these packages' archives."""
         for name in names:
             entry = self._named[name]
-            source = urllib.parse.urljoin(str(join(self.lock_file)), entry["file_name"])
-            if isinstance(self.lock_file, Path) and "://" not in entry["file_name"]:
-                source = (self.lock_file.parent / entry["file_name"]).resolve()
+            beside = self.lock_file if self.names_beside_lock else join(self.runtime, LOCK)
+            source = urllib.parse.urljoin(str(beside), entry["file_name"])
+            if isinstance(beside, Path) and "://" not in entry["file_name"]:
+                source = (beside.parent / entry["file_name"]).resolve()
             file = self._take(source, entry["file_name"].rsplit("/", 1)[-1])
             found = hashlib.sha256(file.read_bytes()).hexdigest()
             if found != entry["sha256"]:
@@ -131,10 +133,8 @@ class Distribution:
         return target
 
 
-def join(base, name=""):
-    if isinstance(base, Path):
-        return base / name if name else base
-    return urllib.parse.urljoin(base, name) if name else base
+def join(base, name):
+    return base / name if isinstance(base, Path) else urllib.parse.urljoin(base, name)
 
 
 def download(url, target):
