@@ -207,6 +207,15 @@ for name, lock_file, whole in (
     written = (lite.output / "static/wheelfs/pyodide-lock.json").read_bytes() == lock_file
     print(f"{name}:", written, len(said), "is not known" in str(said), "of an earlier build" in str(said))
 
+# Another release at the same URLs: what was downloaded of the runtime is that of the one before.
+Short.whole = {"/cdn/pyodide-lock.json": lock}
+kept = distribution.Distribution(f"{url}/", f"{url}/pyodide-lock.json", folder / "kept", lite.addon.log)
+(kept.folder / "pyodide.asm.wasm").touch()
+for name, version in (("the same", "0.27.7"), ("upgraded", "0.27.8")):
+    Short.whole = {"/cdn/pyodide-lock.json": lock.replace(b'"0.27.7"', f'"{version}"'.encode())}
+    distribution.Distribution(f"{url}/", f"{url}/pyodide-lock.json", folder / "kept", lite.addon.log)
+    print(f"{name}:", (kept.folder / "pyodide.asm.wasm").exists())
+
 # A lock file elsewhere: what it names lies beside it, or with the runtime of an older Pyodide.
 for name, version in (("older", "0.27.7"), ("newer", "0.29.5")):
     lite = Lite(name, None, index=str(given))

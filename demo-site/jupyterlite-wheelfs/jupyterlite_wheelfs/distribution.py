@@ -37,15 +37,20 @@ class Distribution:
         # One for each place: what was downloaded stays, and another Pyodide's is not taken for it.
         self.folder = gathered / hashlib.sha256(f"{runtime} {lock}".encode()).hexdigest()[:16]
         self.folder.mkdir(parents=True, exist_ok=True)
+        kept = self.folder / LOCK
+        before = json.loads(kept.read_bytes()) if kept.exists() else None
         try:
             self._take(lock, LOCK, changes=True)
         except Unreachable as error:
-            kept = self.folder / LOCK
-            if not kept.exists():
+            if before is None:
                 raise
             log.warning("[wheelfs] %s; until then the one of an earlier build is taken, %s", error, kept)
-        self.lock_bytes = (self.folder / LOCK).read_bytes()
+        self.lock_bytes = kept.read_bytes()
         lock_file = json.loads(self.lock_bytes)
+        # Another release is at these URLs now.
+        if before is not None and before["info"] != lock_file["info"]:
+            for name in (*RUNTIME, *EITHER):
+                (self.folder / name).unlink(missing_ok=True)
         self.packages = lock_file["packages"]
         # Older ones do not say it.
         self.version = lock_file["info"].get("version")
