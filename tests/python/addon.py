@@ -211,10 +211,10 @@ for name, lock_file, whole in (
 Short.whole = {"/cdn/pyodide-lock.json": lock}
 kept = distribution.Distribution(f"{url}/", f"{url}/pyodide-lock.json", folder / "kept", lite.addon.log)
 (kept.folder / "pyodide.asm.wasm").touch()
-for name, version in (("the same", "0.27.7"), ("upgraded", "0.27.8")):
+for name, version in (("the same", "0.27.7"), ("upgraded", "0.28.0.dev0")):
     Short.whole = {"/cdn/pyodide-lock.json": lock.replace(b'"0.27.7"', f'"{version}"'.encode())}
-    distribution.Distribution(f"{url}/", f"{url}/pyodide-lock.json", folder / "kept", lite.addon.log)
-    print(f"{name}:", (kept.folder / "pyodide.asm.wasm").exists())
+    found = distribution.Distribution(f"{url}/", f"{url}/pyodide-lock.json", folder / "kept", lite.addon.log)
+    print(f"{name}:", found.version, (kept.folder / "pyodide.asm.wasm").exists())
 
 # A lock file elsewhere: what it names lies beside it, or with the runtime of an older Pyodide.
 for name, version in (("older", "0.27.7"), ("newer", "0.29.5")):

@@ -241,8 +241,8 @@ no trace: 1 True
 not fetched: True 1 True False
 fetched: True 0 False False
 kept: True 1 False True
-the same: True
-upgraded: False
+the same: 0.27.7 True
+upgraded: None False
 older: ../../own/
 newer: ../../locks/
 at the root: /own/pyodide.mjs True 0

@@ -89,7 +89,14 @@ impl Toolchain {
             Toolchain::Active => Command::new("cargo"),
             Toolchain::Debian => return None,
         };
-        command.current_dir(cache::root()).args(["clippy", "--quiet", "--locked", "--package", "vfs", "--lib"]);
+        command.current_dir(cache::root()).args([
+            "clippy",
+            "--quiet",
+            "--locked",
+            "--package",
+            "vfs",
+            "--lib",
+        ]);
         command.args(["--target", TARGET, "--target-dir"]).arg(self.target_dir());
         command.env("RUSTC_BOOTSTRAP", "1");
         Some(command)

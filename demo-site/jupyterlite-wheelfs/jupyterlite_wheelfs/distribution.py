@@ -38,7 +38,7 @@ class Distribution:
         self.folder = gathered / hashlib.sha256(f"{runtime} {lock}".encode()).hexdigest()[:16]
         self.folder.mkdir(parents=True, exist_ok=True)
         kept = self.folder / LOCK
-        before = json.loads(kept.read_bytes()) if kept.exists() else None
+        before = kept.read_bytes() if kept.exists() else None
         try:
             self._take(lock, LOCK, changes=True)
         except Unreachable as error:
@@ -47,13 +47,14 @@ class Distribution:
             log.warning("[wheelfs] %s; until then the one of an earlier build is taken, %s", error, kept)
         self.lock_bytes = kept.read_bytes()
         lock_file = json.loads(self.lock_bytes)
-        # Another release is at these URLs now.
-        if before is not None and before["info"] != lock_file["info"]:
+        # Another release may be at these URLs now.
+        if before not in (None, self.lock_bytes):
             for name in (*RUNTIME, *EITHER):
                 (self.folder / name).unlink(missing_ok=True)
         self.packages = lock_file["packages"]
-        # Older ones do not say it.
-        self.version = lock_file["info"].get("version")
+        # Those of 0.28.0 to 0.29.3 all say 0.28.0.dev0, later ones nothing.
+        version = lock_file["info"].get("version", "")
+        self.version = version if version and ".dev" not in version else None
         # Where Pyodide looks for what the lock file names: beside it from 0.28 on.
         self.names_beside_lock = not (self.version or "").startswith("0.27.")
         self._named = {canonical(entry["name"]): entry for entry in self.packages.values()}

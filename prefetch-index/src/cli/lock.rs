@@ -15,7 +15,8 @@ pub(crate) struct Lock {
 #[derive(Debug, Deserialize)]
 pub(crate) struct Info {
     pub(crate) python: String,
-    /// Pyodide's own version. Lock files from 314 on do not say it; then that of its `package.json`, if it is there.
+    /// Pyodide's own version. Lock files of 0.28.0 to 0.29.3 all say `0.28.0.dev0`, later ones nothing; then that of its
+    /// `package.json`, if it is there.
     #[serde(default)]
     pub(crate) version: Option<String>,
 }
@@ -57,7 +58,8 @@ pub(crate) fn read(dir: &Path) -> Result<Lock> {
     let mut lock: Lock = serde_json::from_str(&text).with_context(|| {
         format!("{}: not a Pyodide lock file; take the one of the same Pyodide release", path.display())
     })?;
-    lock.info.version = lock.info.version.or_else(|| released_version(dir));
+    let released = lock.info.version.filter(|version| !version.contains(".dev"));
+    lock.info.version = released.or_else(|| released_version(dir));
     Ok(lock)
 }
 
@@ -72,4 +74,37 @@ fn released_version(dir: &Path) -> Option<String> {
     let package: Package = serde_json::from_str(&text).ok()?;
     // npm spells what comes before a release in another way than Pyodide does: `314.0.0-alpha.1` for `314.0.0a1`.
     (package.name == "pyodide" && !package.version.contains('-')).then_some(package.version)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_that_the_lock_file_does_not_have_is_that_of_the_release() {
+        let folder = tempfile::tempdir().unwrap();
+        let version = |locked: &str, package: Option<&str>| {
+            let info = format!(r#"{{"python": "3.13.2"{locked}}}"#);
+            std::fs::write(
+                folder.path().join("pyodide-lock.json"),
+                format!(r#"{{"info": {info}, "packages": {{}}}}"#),
+            )
+            .unwrap();
+            let release = folder.path().join("package.json");
+            match package {
+                Some(text) => std::fs::write(release, text).unwrap(),
+                None => drop(std::fs::remove_file(release)),
+            }
+            read(folder.path()).unwrap().info.version
+        };
+        let (unsaid, stale) = ("", r#", "version": "0.28.0.dev0""#);
+        let released = r#"{"name": "pyodide", "version": "0.29.3"}"#;
+        for locked in [unsaid, stale] {
+            assert_eq!(version(locked, Some(released)).as_deref(), Some("0.29.3"));
+            assert_eq!(version(locked, None), None);
+            assert_eq!(version(locked, Some(r#"{"name": "site", "version": "1.0.0"}"#)), None);
+            assert_eq!(version(locked, Some(r#"{"name": "pyodide", "version": "314.0.0-alpha.1"}"#)), None);
+        }
+        assert_eq!(version(r#", "version": "0.27.7""#, Some(released)).as_deref(), Some("0.27.7"));
+    }
 }
