@@ -34,6 +34,14 @@ try {
 }
 seen.afterInterrupt = await pyodide.runPythonAsync(slow);
 
+// A lock that nobody is going to release.
+setTimeout(() => (interrupt[0] = 2), 100);
+try {
+  await pyodide.runPythonAsync("import threading\nlock = threading.Lock()\nlock.acquire()\nlock.acquire()");
+} catch (/** @type {any} */ error) {
+  seen.interruptedLock = error.type ?? String(error);
+}
+
 const text = (/** @type {Uint8Array} */ bytes) => new TextDecoder().decode(bytes);
 seen.readFile = FS.readFile(`${site}/quick/data.bin`).length;
 FS.writeFile(`${site}/quick/added.py`, "ADDED = 1\n");

@@ -225,7 +225,8 @@ async fn javascript_beside(version: &str) -> Result<(), HarnessError> {
     let seen: Value =
         Node::new(&parts).with_wheelfs("node/interplay.mjs", version, options, &[""; 0]).await?;
     let expected = json!({
-        "interrupted": "KeyboardInterrupt", "afterInterrupt": 1000, "readFile": 1000,
+        "interrupted": "KeyboardInterrupt", "afterInterrupt": 1000,
+        "interruptedLock": "KeyboardInterrupt", "readFile": 1000,
         "writeFile": [1, "overwritten"], "unpacked": ["unpacked", 8], "micropip": ["plain", "1.0", true],
         "removed": false, "mountedAgain": [["data.bin", "other.bin"], 1000, 2_000_000_000],
     });

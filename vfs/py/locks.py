@@ -143,6 +143,8 @@ def install(turnstile, notify):
             module.run_sync = run_sync_elsewhere
 
     allocate_lock = _thread.allocate_lock
+    # Whoever waits for longer runs now and then, so that an interrupt (`setInterruptBuffer`) ends it. Seconds.
+    INTERVAL = 0.2
 
     class lock:
         __slots__ = ("__weakref__", "_lock", "_waiting")
@@ -165,20 +167,21 @@ def install(turnstile, notify):
                 allocate_lock().acquire(blocking, timeout)
                 end = monotonic() + timeout
             while not acquire(False):
-                left = None if end is None else end - monotonic()
-                if left is not None and left <= 0:
+                left = INTERVAL if end is None else end - monotonic()
+                if left <= 0:
                     return False
                 turn = turnstile()
                 self._waiting.append(turn)
-                timer = None if left is None else setTimeout(turn.resolve, min(left * 1000 + 1, 2**31 - 1))
+                timer = setTimeout(turn.resolve, min(left, INTERVAL) * 1000)
                 try:
                     waited = wait(turn)
                 finally:
-                    if timer is not None:
-                        clearTimeout(timer)
+                    clearTimeout(timer)
+                    if turn in self._waiting:
+                        self._waiting.remove(turn)
                 if not waited:
                     # Nobody can run before this stack has returned: as without wheelfs.
-                    return acquire(True, -1 if left is None else left)
+                    return acquire(True, -1 if end is None else left)
             return True
 
         def release(self):
