@@ -229,6 +229,8 @@ async fn a_pyodide_that_does_not_fit() -> Result<(), HarnessError> {
         ("314.0.7", "pyodide.asm.mjs", ",syncifyHandler,", ",renamed:syncifyHandler,", IMPORT),
         ("0.27.7", "pyodide.asm.wasm", ensure, renamed, EXPORT),
         ("314.0.7", "pyodide.asm.wasm", ensure, renamed, EXPORT),
+        // As 0.27.4.
+        ("0.27.7", "pyodide.mjs", ".fsInit", ".noInit", "does not call fsInit"),
     ] {
         let tiny = Tiny::new(&format!("pyodide-{version}"))?;
         let folder = tempfile::tempdir()?;

@@ -129,7 +129,11 @@ export async function loadPyodide(options = {}) {
   });
   const pyodide = await Promise.race([refused, booting]);
   const { filesystem: files } = await filesystem;
-  if (!backend) throw new WheelfsError("Pyodide did not call fsInit", "pyodide", indexURL);
+  if (!backend) {
+    throw new WheelfsError(
+      `Pyodide ${version} does not call fsInit: use a version of Pyodide from 0.27.5 on`, "pyodide", `pyodide ${version}`,
+    );
+  }
   bridge.live = true;
   const refreshFinders = prepare(pyodide, bridge, files, backend);
   const shown = backend;
