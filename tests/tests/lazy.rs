@@ -179,9 +179,11 @@ async fn tasks_import_at_once_on_314() -> Result<(), HarnessError> {
 /// Pyodide looks for them beside the lock file from 0.28 on, before that where its runtime is.
 #[tokio::test]
 async fn packages_are_where_this_pyodide_looks_for_them() -> Result<(), HarnessError> {
-    for (version, package, beside_lock) in
-        [("0.27.7", "six", false), ("0.29.5", "mpmath", true), ("314.0.7", "six", true)]
-    {
+    for (version, package, beside_lock, app) in [
+        ("0.27.7", "six", false, "tests/apps/tiny.py"),
+        ("0.28.3", "mpmath", true, "tests/apps/mpmath_version.py"),
+        ("314.0.7", "six", true, "tests/apps/tiny.py"),
+    ] {
         let setting = Setting::new(version)?;
         let distribution = setting.parts.pyodide(version)?;
         let elsewhere = Parts::root().join("target/test-index/lock").join(version);
@@ -198,10 +200,24 @@ async fn packages_are_where_this_pyodide_looks_for_them() -> Result<(), HarnessE
         }
         fs::write(&lock_file, lock.to_string())?;
         let options = json!({ "lockFileURL": lock_file, "packages": [package] });
-        let lazy = setting.lazy(options, "tests/apps/version.py").await?;
-        assert_eq!((lazy.error, lazy.output.is_empty()), (None, false), "{version}");
+        let lazy = setting.lazy(options, app).await?;
+        assert_eq!((lazy.error, lazy.output.starts_with("1.")), (None, true), "{version}: {}", lazy.output);
         assert_eq!(lazy.warnings, [""; 0], "{version}");
     }
+    Ok(())
+}
+
+/// Locks of 0.28.0 to 0.29.3 all have the same version, that of none of them.
+#[tokio::test]
+async fn a_pyodide_whose_lock_file_says_that_it_is_another() -> Result<(), HarnessError> {
+    let setting = Setting::new("0.28.3")?;
+    let folder = Parts::root().join("target/test-index/0.28.3/version");
+    let (recorder, app) = (Recorder::new(&setting.parts, "0.28.3"), "tests/apps/mpmath_version.py");
+    let trace = recorder.record(app, &folder)?;
+    let index = recorder.build_with(&[&trace], &["--pack", "--stdlib"], &folder)?;
+    let lazy = setting.lazy(json!({ "wheelfs": { "index": index } }), app).await?;
+    assert_eq!((lazy.error, lazy.output.as_str()), (None, "1.4.1"));
+    assert_eq!((lazy.stats["requests"], lazy.stats["blockingRequests"]), (2.0, 0.0), "two packs");
     Ok(())
 }
 

@@ -1,0 +1,5 @@
+"""A pure package, for a Pyodide that has no other."""
+
+import mpmath
+
+print(mpmath.__version__)
