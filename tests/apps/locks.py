@@ -64,6 +64,22 @@ async def producer():
 
 print((await asyncio.gather(consumer(), producer()))[0])
 
+# A condition's own lock is re-entrant, and so belongs to all tasks of the thread at once.
+condition = threading.Condition()
+
+
+async def waiter():
+    with condition:
+        return condition.wait(0.05)
+
+
+async def reader():
+    with condition:
+        return read("d.bin")
+
+
+print(await asyncio.gather(waiter(), reader()), await asyncio.gather(reader(), waiter()))
+
 # Else it is the lock that it was.
 wrong = []
 for attempt in (
@@ -77,6 +93,7 @@ for attempt in (
     except Exception as error:
         wrong.append(type(error).__name__)
 print(wrong, repr(lock).startswith("<unlocked _thread.lock object at 0x"), isinstance(lock, type(threading.Lock())))
+print(pickle.loads(pickle.dumps(threading.Lock)) is threading.Lock)
 
 # A module whose making waits for a task that imports from it: it is let in, as into any module that is half made.
 with open(f"{site}/looping.py", "w") as file:

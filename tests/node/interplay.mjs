@@ -68,8 +68,33 @@ import os, shutil
 os.utime("${site}/slow/other.bin", (1, 2_000_000_000))
 shutil.rmtree("${site}/quick")`);
 seen.removed = FS.readdir(site).includes("quick");
-await pyodide.wheelfs.mount(new URL("quick-1.0-py3-none-any.whl", options.wheelfs.baseUrl).href);
+const mount = (/** @type {string} */ name) => pyodide.wheelfs.mount(new URL(`${name}-py3-none-any.whl`, options.wheelfs.baseUrl).href);
+await mount("quick-1.0");
 seen.mountedAgain = await pyodide.runPythonAsync(`
 [sorted(os.listdir("${site}/quick")), len(open("${site}/quick/other.bin").read()), os.stat("${site}/slow/other.bin").st_mtime]`)
   .then((/** @type {any} */ list) => list.toJs());
+
+// Another version is mounted while a file is open, another is moved away and a third was written.
+await pyodide.runPythonAsync(`
+opened = open("${site}/slow/data.bin", "rb", buffering=0)
+opened.read(4)
+os.rename("${site}/slow/other.bin", "${site}/kept.bin")
+for name in ("other.bin", "added.txt"):
+    with open(f"${site}/slow/{name}", "w") as file:
+        file.write("mine")`);
+await mount("slow-2.0");
+seen.upgraded = await pyodide.runPythonAsync(`
+def whole(path):
+    with open(f"${site}/{path}") as file:
+        return file.read()
+rest, newer, kept = opened.read(5000).decode(), whole("slow/data.bin"), whole("kept.bin")
+["".join(set(rest)), len(rest), "".join(set(newer)), len(newer), len(whole("slow/other.bin")), "".join(set(kept)), len(kept), whole("slow/added.txt")]`)
+  .then((/** @type {any} */ list) => list.toJs());
+
+// A package is moved away, another of its name mounted, the first removed.
+await pyodide.runPythonAsync(`os.rename("${site}/slow", "${site}/before")`);
+await mount("slow-2.0");
+seen.movedAway = await pyodide.runPythonAsync(`
+shutil.rmtree("${site}/before")
+[sorted(os.listdir("${site}/slow")), len(whole("slow/data.bin"))]`).then((/** @type {any} */ list) => list.toJs());
 process.stdout.write(`${JSON.stringify(seen)}\n`, () => process.exit(0));

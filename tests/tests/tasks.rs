@@ -153,6 +153,31 @@ async fn imports_that_wait_for_each_other_on_314() -> Result<(), HarnessError> {
     circle("314.0.7").await
 }
 
+async fn half(version: &str) -> Result<(), HarnessError> {
+    let module = |name: &str, source: &str| (format!("half/{name}.py"), source.as_bytes().to_vec());
+    let members = vec![
+        module("__init__", "import half.first\nLATE = 'late'\nfrom half.needs import NAME\n"),
+        module("first", "import half.second\n"),
+        module("second", ""),
+        module("needs", "from half import LATE\nNAME = 'needs'\n"),
+    ];
+    let folder = wheels(&format!("half-{version}"), &[("half", members)])?;
+    let site = Site::of(&[("/", &folder)]).start(Line::new(20, 0)).await?;
+    let lazy = run(&site, version, "half.py").await?;
+    assert_eq!((lazy.error, lazy.output.as_str()), (None, "['needs', 'needs']"), "{version}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_package_and_a_module_of_it() -> Result<(), HarnessError> {
+    half("0.27.7").await
+}
+
+#[tokio::test]
+async fn a_package_and_a_module_of_it_on_314() -> Result<(), HarnessError> {
+    half("314.0.7").await
+}
+
 async fn locks(version: &str) -> Result<(), HarnessError> {
     let data = |name: &str| (format!("slow/{name}"), vec![b'x'; 1000]);
     let module = |name: &str, source: &str| (format!("slow/{name}.py"), source.as_bytes().to_vec());
@@ -160,6 +185,7 @@ async fn locks(version: &str) -> Result<(), HarnessError> {
         data("a.bin"),
         data("b.bin"),
         data("c.bin"),
+        data("d.bin"),
         module("outer", "import slow.inner\nNAME = 'outer'\n"),
         module("inner", ""),
     ];
@@ -173,7 +199,9 @@ async fn locks(version: &str) -> Result<(), HarnessError> {
         "['a.bin enters', 'a.bin leaves', 'b.bin enters', 'b.bin leaves']",
         "(False, True, None)",
         "('first', True, 'second')",
+        "[False, 1000] [1000, False]",
         "['ValueError', 'ValueError', 'RuntimeError', 'TypeError'] True True",
+        "True",
         "looping",
         "['outer', [False]]",
     ];
@@ -207,6 +235,8 @@ async fn javascript_beside(version: &str) -> Result<(), HarnessError> {
         member("plain-1.0.dist-info/RECORD", "plain.py,,\n"),
     ];
     wheelfs_tests::wheel(&folder.join("plain-1.0-py3-none-any.whl"), &plain, CompressionMethod::Deflated)?;
+    let newer = ["data.bin", "other.bin"].map(|file| (format!("slow/{file}"), vec![b'y'; 2000]));
+    wheelfs_tests::wheel(&folder.join("slow-2.0-py3-none-any.whl"), &newer, CompressionMethod::Deflated)?;
     let archive = [member("quick/unpacked.txt", "unpacked"), member("quick/data.bin", "replaced")];
     wheelfs_tests::wheel(&folder.join("archive.zip"), &archive, CompressionMethod::Deflated)?;
     for file in fs::read_dir(parts.pyodide(version)?)? {
@@ -229,6 +259,8 @@ async fn javascript_beside(version: &str) -> Result<(), HarnessError> {
         "interruptedLock": "KeyboardInterrupt", "readFile": 1000,
         "writeFile": [1, "overwritten"], "unpacked": ["unpacked", 8], "micropip": ["plain", "1.0", true],
         "removed": false, "mountedAgain": [["data.bin", "other.bin"], 1000, 2_000_000_000],
+        "upgraded": ["x", 996, "y", 2000, 2000, "x", 1000, "mine"],
+        "movedAway": [["data.bin", "other.bin"], 2000],
     });
     assert_eq!(seen, expected);
     Ok(())

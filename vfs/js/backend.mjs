@@ -208,17 +208,24 @@ export class Backend {
     /** @type {string[]} */ const own = [];
     for (let i = 0; i < rows.length; i += 5) {
       const [name, ino, length, modified, executable] = rows.slice(i, i + 5);
-      if (Object.hasOwn(folder.contents, name)) {
-        const present = folder.contents[name];
-        if (length < 0) {
-          if (this.#FS.isDir(present.mode) && !present.wheelfs) this.#makeLazyFolder(present, ino);
-        } else if (!present.wheelfs) {
+      const present = Object.hasOwn(folder.contents, name) && folder.contents[name];
+      if (present) {
+        const isFolder = this.#FS.isDir(present.mode);
+        if (present.wheelfs?.ino === ino) {
+          // Another archive's file of this name may have taken its place.
+          if (!isFolder && (length !== present.usedBytes || modified !== present.wheelfs.modified)) describe(present, length, modified);
+        } else if (isFolder) {
+          // One that was moved here keeps what it has.
+          this.#fill(present);
+          if (length < 0) this.#makeLazyFolder(present, ino, first ? NEVER_FILLED : this.#generation - 1);
+        } else if (first) {
           own.push(name);
-        } else if (present.wheelfs.ino === ino && (length !== present.usedBytes || modified !== present.wheelfs.modified)) {
-          // Another archive's file of this name has taken its place.
-          describe(present, length, modified);
+        } else if (length >= 0) {
+          // Mounted since: it replaces what is there, as unpacking would.
+          delete folder.contents[name];
+          this.#FS.destroyNode(present);
         }
-        continue;
+        if (Object.hasOwn(folder.contents, name)) continue;
       }
       const node = this.#MEMFS.createNode(folder, name, length < 0 ? FOLDER : executable ? EXECUTABLE : FILE, 0);
       if (length < 0) {
@@ -231,30 +238,30 @@ export class Backend {
       }
     }
     // Such as `fsInit` has written, before anything was shown.
-    for (const name of own) this.#dropBytecode(folder, name);
+    for (const name of own) this.#replaced(folder, name);
     // Showing what was always there is no change; importlib would read the folder again if its time moved.
     if (first || Object.keys(folder.contents).length === before) {
       Object.assign(folder, { timestamp, atime, mtime, ctime });
     }
   }
 
-  /** It stays away when the folder is filled again. */
-  #hide(/** @type {any} */ folder, /** @type {string} */ name) {
-    if (folder.wheelfs) this.#filesystem.hide(folder.wheelfs.ino, name);
-  }
-
   /** A file of its own from now on: the bytes are copied, the node is MEMFS's. */
   #materialise(/** @type {any} */ node, /** @type {Uint8Array} */ bytes) {
-    this.#dropBytecode(node.parent, node.name);
+    this.#replaced(node.parent, node.name);
     delete node.wheelfs;
     node.contents = bytes.slice();
     node.usedBytes = bytes.length;
     Object.assign(node, this.plainFile);
   }
 
-  /** A source is another one, or gone: Python would not notice that the bytecode which a pack brought for it is not its own. */
-  #dropBytecode(/** @type {any} */ folder, /** @type {string} */ name) {
-    const cache = name.endsWith(".py") && folder.contents?.__pycache__;
+  /**
+   * What archives have of this name is not what is there now. Of a source the bytecode which a pack brought goes as well:
+   * Python would not notice that it is not its own.
+   */
+  #replaced(/** @type {any} */ folder, /** @type {string} */ name) {
+    const { wheelfs, contents } = folder;
+    if (wheelfs) this.#filesystem.detach(wheelfs.ino, name);
+    const cache = name.endsWith(".py") && contents?.__pycache__;
     if (!cache?.wheelfs) return;
     this.#fill(cache);
     const prefix = `${name.slice(0, -2)}cpython-`;
@@ -262,7 +269,7 @@ export class Backend {
       if (!child.startsWith(prefix) || !(/** @type {any} */ (node).wheelfs)) continue;
       delete cache.contents[child];
       this.#FS.destroyNode(node);
-      this.#hide(cache, child);
+      this.#filesystem.detach(cache.wheelfs.ino, child);
     }
   }
 
@@ -316,11 +323,7 @@ export class Backend {
 
   #folderOps(/** @type {any} */ memfs) {
     const fill = this.#fill.bind(this);
-    const dropBytecode = this.#dropBytecode.bind(this);
-    const hide = (/** @type {any} */ folder, /** @type {string} */ name) => {
-      this.#hide(folder, name);
-      dropBytecode(folder, name);
-    };
+    const replaced = this.#replaced.bind(this);
     const { rename: move } = memfs;
     const rename = (/** @type {any} */ node, /** @type {any} */ folder, /** @type {string} */ name) => {
       const { parent: oldParent, name: oldName } = node;
@@ -328,8 +331,8 @@ export class Backend {
       const present = folder.contents[name];
       if (present && this.#FS.isDir(present.mode)) fill(present);
       move(node, folder, name);
-      hide(oldParent, oldName);
-      dropBytecode(folder, name);
+      replaced(oldParent, oldName);
+      replaced(folder, name);
     };
     // Emscripten asks the folder that a file leaves.
     memfs.rename = rename;
@@ -346,7 +349,7 @@ export class Backend {
       },
       mknod(/** @type {any} */ parent, /** @type {string} */ name, /** @type {number} */ mode, /** @type {number} */ dev) {
         fill(parent);
-        dropBytecode(parent, name);
+        replaced(parent, name);
         return memfs.mknod(parent, name, mode, dev);
       },
       symlink(/** @type {any} */ parent, /** @type {string} */ name, /** @type {string} */ target) {
@@ -355,14 +358,14 @@ export class Backend {
       },
       unlink(/** @type {any} */ parent, /** @type {string} */ name) {
         fill(parent);
-        hide(parent, name);
+        replaced(parent, name);
         memfs.unlink(parent, name);
       },
       rmdir: (/** @type {any} */ parent, /** @type {string} */ name) => {
         fill(parent);
         fill(this.#FS.lookupNode(parent, name));
         memfs.rmdir(parent, name);
-        hide(parent, name);
+        replaced(parent, name);
       },
     };
   }
@@ -421,7 +424,7 @@ export class Backend {
       ) => {
         const node = stream.node;
         if (!node.wheelfs) return memfs.read(stream, buffer, offset, length, position);
-        const count = Math.max(0, Math.min(length, node.usedBytes - position));
+        const count = Math.max(0, Math.min(length, (stream.bytes?.length ?? node.usedBytes) - position));
         if (count === 0) return 0;
         if (buffer === this.#process.module.HEAP8 && this.#isLinkers(stream, position, length)) throw new this.#FS.ErrnoError(EIO);
         if (stream.bytes || !this.#readPart(node, position, buffer.subarray(offset, offset + count))) {

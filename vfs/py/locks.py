@@ -18,6 +18,7 @@ def install(turnstile, notify):
     """
     import _thread
     import functools
+    import itertools
     import posix
     import sys
     from time import monotonic
@@ -37,9 +38,9 @@ def install(turnstile, notify):
             pass
         return turn.done
 
-    # stack -> module locks that it holds, outermost first
+    # stack -> locks that it holds
     held = {}
-    # stack -> the module lock it waits for
+    # stack -> the lock it waits for
     waits_for = {}
     # stacks that wait in `run_sync`
     elsewhere = set()
@@ -50,14 +51,19 @@ def install(turnstile, notify):
             frame = frame.f_back
         return frame
 
-    class ModuleLock:
-        def __init__(self, name):
-            self.name = name
+    class TaskLock:
+        """Re-entrant for a stack. Who must not wait is let in, as a guest that is counted."""
+
+        def __init__(self):
             self.owner = None
             self.count = 0
             self.waiting = []
 
-        def has_deadlock(self, me):
+        def must_not_wait(self, me):
+            # What a module waits for while it is made may be the task that asks for it (`asyncio.run`).
+            if self.owner in elsewhere:
+                return True
+            # A circle of waiting stacks.
             lock, seen = self, set()
             while lock is not None and lock not in seen:
                 if lock.owner is me:
@@ -66,16 +72,11 @@ def install(turnstile, notify):
                 lock = waits_for.get(lock.owner)
             return False
 
-        def acquire(self):
-            me = stack()
+        def acquire(self, me):
             while self.owner is not None and self.owner is not me:
-                # What a module waits for while it is made may be the task that asks for it (`asyncio.run`). So it is
-                # let in, as without wheelfs.
-                if self.owner in elsewhere:
+                if self.must_not_wait(me):
                     self.count += 1
-                    return True
-                if self.has_deadlock(me):
-                    raise _frozen_importlib._DeadlockError(f"deadlock detected by {self!r}")
+                    return
                 turn = turnstile()
                 self.waiting.append(turn)
                 waits_for[me] = self
@@ -84,19 +85,14 @@ def install(turnstile, notify):
                 finally:
                     del waits_for[me]
                 if not waited:
-                    # The owner cannot go on before this stack has returned, so the choice is to be let in or to hang.
-                    # The guest leaves before the owner is resumed: counting it is enough.
+                    # The owner cannot go on before this stack has returned.
                     self.waiting.remove(turn)
                     self.count += 1
-                    return True
+                    return
             self.owner = me
             self.count += 1
             if self.count == 1:
-                locks = held.setdefault(me, [])
-                if not locks:
-                    notify(self.name, False)
-                locks.append(self)
-            return True
+                held.setdefault(me, []).append(self)
 
         def release(self):
             if self.count == 0:
@@ -104,12 +100,10 @@ def install(turnstile, notify):
             self.count -= 1
             if self.count:
                 return
-            locks = held.get(self.owner)
-            if locks is not None:
-                locks.remove(self)
-                if not locks:
-                    del held[self.owner]
-                    notify(self.name, True)
+            locks = held[self.owner]
+            locks.remove(self)
+            if not locks:
+                del held[self.owner]
             self.owner = None
             self.wake()
 
@@ -117,6 +111,43 @@ def install(turnstile, notify):
             waiting, self.waiting = self.waiting, []
             for turn in waiting:
                 turn.resolve()
+
+    # top-level package -> its lock
+    packages = {}
+
+    class ModuleLock:
+        """importlib's, with that of the package around it.
+
+        Half of a package is made while another of its modules is imported, and importlib does not wait for a parent that is
+        there already: `import pandas` and `import pandas.core.frame` would each see what the other has not made yet.
+        """
+
+        def __init__(self, name):
+            self.name = name
+            self.package = packages.setdefault(name.partition(".")[0], TaskLock())
+            self.module = TaskLock()
+            self.is_outermost = False
+
+        def acquire(self):
+            me = stack()
+            is_outermost = me not in held
+            self.package.acquire(me)
+            try:
+                self.module.acquire(me)
+            except BaseException:
+                self.package.release()
+                raise
+            if is_outermost and self.module.owner is me:
+                self.is_outermost = True
+                notify(self.name, False)
+            return True
+
+        def release(self):
+            self.module.release()
+            self.package.release()
+            if self.is_outermost and not self.module.count:
+                self.is_outermost = False
+                notify(self.name, True)
 
         def __repr__(self):
             return f"_ModuleLock({self.name!r}) of wheelfs"
@@ -144,52 +175,54 @@ def install(turnstile, notify):
 
     allocate_lock = _thread.allocate_lock
     # Whoever waits for longer runs now and then, so that an interrupt (`setInterruptBuffer`) ends it. Seconds.
-    INTERVAL = 0.2
+    INTERVAL = 1
+
+    keys = itertools.count()
 
     class lock:
-        __slots__ = ("__weakref__", "_lock", "_waiting")
+        __slots__ = ("__weakref__", "_lock", "_tries", "_waiting")
         __module__ = "_thread"
+        __qualname__ = "lock"
 
         def __init__(self):
             self._lock = allocate_lock()
-            self._waiting = []
+            # Each step tries to take it. After a call, an interrupt may come before `acquire` knows that it has the lock, and
+            # nobody would release it then; after a step of a loop none can.
+            self._tries = iter(functools.partial(self._lock.acquire, False), None)
+            self._waiting = {}
 
         def acquire(self, blocking=True, timeout=-1):
-            acquire = self._lock.acquire
-            if timeout == -1:
-                if acquire(False):
-                    return True
-                if not blocking:
-                    return False
-                end = None
-            else:
+            end = None
+            if timeout != -1:
                 # What is wrong with these arguments a free lock says as well.
                 allocate_lock().acquire(blocking, timeout)
                 end = monotonic() + timeout
-            while not acquire(False):
+            for taken in self._tries:
+                if taken or not blocking:
+                    break
                 left = INTERVAL if end is None else end - monotonic()
                 if left <= 0:
-                    return False
+                    break
                 turn = turnstile()
-                self._waiting.append(turn)
+                key = next(keys)
+                self._waiting[key] = turn
                 timer = setTimeout(turn.resolve, min(left, INTERVAL) * 1000)
                 try:
                     waited = wait(turn)
                 finally:
                     clearTimeout(timer)
-                    if turn in self._waiting:
-                        self._waiting.remove(turn)
+                    self._waiting.pop(key, None)
                 if not waited:
                     # Nobody can run before this stack has returned: as without wheelfs.
-                    return acquire(True, -1 if end is None else left)
-            return True
+                    return self._lock.acquire(True, -1 if end is None else left)
+            return taken
 
         def release(self):
             self._lock.release()
-            if self._waiting:
-                waiting, self._waiting = self._waiting, []
-                for turn in waiting:
-                    turn.resolve()
+            # Who comes first. If it has given up meanwhile, the next one looks after a while.
+            for key in self._waiting:
+                self._waiting.pop(key).resolve()
+                break
 
         def locked(self):
             return self._lock.locked()
@@ -210,8 +243,27 @@ def install(turnstile, notify):
         def __repr__(self):
             return f"<{'locked' if self.locked() else 'unlocked'} _thread.lock object at {id(self):#x}>"
 
-    lock.__qualname__ = "lock"
-    for module in (_thread, sys.modules.get("threading")):
+    class RLock(_thread.RLock):
+        __slots__ = ()
+        __module__ = "_thread"
+        __qualname__ = "RLock"
+
+        # All tasks are one thread, so nobody ever waits for it: a condition that waits need not let go of it, and must not
+        # let go of what other tasks hold.
+        def _release_save(self):
+            pass
+
+        def _acquire_restore(self, state):
+            pass
+
+    threading = sys.modules.get("threading")
+    if threading is not None:
+        threading._CRLock = RLock
+    _thread.RLock = RLock
+    kinds = allocate_lock, type(allocate_lock())
+    for module in (_thread, threading):
         for name, value in list(vars(module).items()) if module else ():
-            if value is allocate_lock or value is type(allocate_lock()):
+            if value in kinds:
                 setattr(module, name, lock)
+    # 3.12 has no such name, and pickles the class by it.
+    _thread.lock = lock

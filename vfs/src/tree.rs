@@ -1,10 +1,9 @@
 //! The directory tree: what is mounted where, without a byte of content.
 //!
-//! Archives are added whole and never taken away; a path that two archives share belongs to the later one, as when
-//! wheels are unpacked over each other. What Python removes is hidden, until an archive is added that has it. Names are
-//! looked up here once: the Emscripten side keeps its own nodes after.
-
-use std::collections::HashSet;
+//! Archives are added whole; a path that two archives share belongs to the later one, as when wheels are unpacked over
+//! each other. What Python removes, moves or replaces goes from its folder, until an archive is added that has it; its
+//! node stays, since the Emscripten side may show it elsewhere. Names are looked up here once: that side keeps its own
+//! nodes after.
 
 use prefetch_index::index::{Archive, Install};
 
@@ -67,14 +66,12 @@ pub enum Node {
 pub struct Tree {
     /// With their names; the roots have none.
     nodes: Vec<(Box<str>, Node)>,
-    /// Nodes that Python has removed.
-    hidden: HashSet<Ino>,
 }
 
 impl Default for Tree {
     fn default() -> Self {
         let root = || (Box::default(), Node::Directory(Vec::new()));
-        Self { nodes: vec![root(), root(), root()], hidden: HashSet::new() }
+        Self { nodes: vec![root(), root(), root()] }
     }
 }
 
@@ -88,19 +85,21 @@ impl Tree {
         self.nodes.get(ino as usize).map_or("", |(name, _)| name)
     }
 
-    /// Children of the folder `ino` in name order, without those that are hidden; nothing when it is not a folder.
+    /// Children of the folder `ino` in name order; nothing when it is not a folder.
     pub fn children(&self, ino: Ino) -> impl Iterator<Item = (&str, Ino)> {
         let children = match self.node(ino) {
             Some(Node::Directory(children)) => children.as_slice(),
             _ => &[],
         };
-        let shown = children.iter().filter(|child| !self.hidden.contains(child));
-        shown.map(|child| (self.name(*child), *child))
+        children.iter().map(|child| (self.name(*child), *child))
     }
 
-    /// Python has removed `name` from the folder `parent`: it is no child any more, until an archive brings it (again).
-    pub fn hide(&mut self, parent: Ino, name: &str) {
-        self.hidden.extend(self.child(parent, name));
+    /// `name` is no child of the folder `parent` any more, until an archive brings it (again).
+    pub fn detach(&mut self, parent: Ino, name: &str) {
+        let Some(child) = self.child(parent, name) else { return };
+        if let Some((_, Node::Directory(children))) = self.nodes.get_mut(parent as usize) {
+            children.retain(|ino| *ino != child);
+        }
     }
 
     /// The node at `path` (components joined by `/`) below `root`.
@@ -158,14 +157,9 @@ impl Tree {
                 self.nodes.push((name.into(), file));
             }
             Ok(present) => {
-                self.hidden.remove(&present);
                 let (_, node) = &mut self.nodes[present as usize];
                 // A folder stays a folder: unpacking would fail there, and what is below it is still wanted.
-                if *node == file {
-                    for ino in self.bytecode_of(parent, name) {
-                        self.hidden.remove(&ino);
-                    }
-                } else if !matches!(node, Node::Directory(_)) {
+                if !matches!(node, Node::Directory(_)) && *node != file {
                     *node = file;
                     self.drop_bytecode(parent, name);
                 }
@@ -182,22 +176,15 @@ impl Tree {
         }
     }
 
-    /// Files in `__pycache__` that are named after the source `name` in the folder `parent`.
-    fn bytecode_of(&self, parent: Ino, name: &str) -> Vec<Ino> {
-        let cache = name.strip_suffix(".py").zip(self.child(parent, "__pycache__"));
-        let Some((stem, Some(Node::Directory(files)))) = cache.map(|(stem, ino)| (stem, self.node(ino)))
-        else {
-            return Vec::new();
-        };
-        let of_source = |ino: &&Ino| {
-            self.name(**ino).strip_prefix(stem).is_some_and(|rest| rest.starts_with(".cpython-"))
-        };
-        files.iter().filter(of_source).copied().collect()
-    }
-
     /// The source `name` in the folder `parent` is another one now: Python does not check bytecode from a pack against it.
     fn drop_bytecode(&mut self, parent: Ino, name: &str) {
-        for ino in self.bytecode_of(parent, name) {
+        let Some(stem) = name.strip_suffix(".py") else { return };
+        let Some(cache) = self.child(parent, "__pycache__") else { return };
+        let of_source =
+            |child: &str| child.strip_prefix(stem).is_some_and(|rest| rest.starts_with(".cpython-"));
+        let stale: Vec<Ino> =
+            self.children(cache).filter(|(child, _)| of_source(child)).map(|(_, ino)| ino).collect();
+        for ino in stale {
             if let (_, node @ Node::File(FileId::Bytecode(_))) = &mut self.nodes[ino as usize] {
                 *node = Node::Gone;
             }
@@ -208,10 +195,7 @@ impl Tree {
     fn make_folders(&mut self, root: Ino, path: &str) -> Option<Ino> {
         path.split('/').filter(|name| !name.is_empty()).try_fold(root, |parent, name| {
             match self.child(parent, name) {
-                Some(ino) => {
-                    self.hidden.remove(&ino);
-                    matches!(self.node(ino), Some(Node::Directory(_))).then_some(ino)
-                }
+                Some(ino) => matches!(self.node(ino), Some(Node::Directory(_))).then_some(ino),
                 None => {
                     let ino = self.nodes.len() as Ino;
                     self.add_child(parent, name, Node::Directory(Vec::new()));
@@ -291,35 +275,29 @@ mod tests {
         };
         assert_eq!(paths.map(|path| is_bytecode(&tree, path)), [true, true, false], "a wheel's own stays");
 
-        let cache = tree.lookup(SITE_PACKAGES, "p/__pycache__").unwrap();
-        let shown = |tree: &Tree| tree.children(cache).count();
-        tree.hide(cache, "b.cpython-312.pyc");
-        assert_eq!(shown(&tree), 2);
-        let member = MemberId { archive: 0, member: 1 };
-        tree.add_file(SITE_PACKAGES, "p/b.py", Node::File(FileId::Member(member)));
-        assert_eq!(shown(&tree), 3, "shown again with the source that it was made of");
-
         tree.add_inline(SITE_PACKAGES, "p/a.py", b"other");
         assert_eq!(paths.map(|path| is_bytecode(&tree, path)), [false, true, false]);
     }
 
     #[test]
-    fn what_was_removed_is_hidden_until_it_is_added_again() {
+    fn what_was_detached_is_another_node_when_it_is_added_again() {
         let mut tree = tree(&["p/q/a.py", "p/q/b.py", "p/c.py"]);
-        let folder = |tree: &Tree, path: &str| {
-            let ino = tree.lookup(SITE_PACKAGES, path).unwrap();
-            tree.children(ino).map(|(name, _)| name.to_owned()).collect::<Vec<_>>()
-        };
-        let q = tree.lookup(SITE_PACKAGES, "p/q").unwrap();
-        let p = tree.lookup(SITE_PACKAGES, "p").unwrap();
-        for name in ["a.py", "b.py", "no such file"] {
-            tree.hide(q, name);
+        let names =
+            |tree: &Tree, ino| tree.children(ino).map(|(name, _)| name.to_owned()).collect::<Vec<_>>();
+        let [p, q, b] = ["p", "p/q", "p/q/b.py"].map(|path| tree.lookup(SITE_PACKAGES, path).unwrap());
+        for name in ["a.py", "no such file"] {
+            tree.detach(q, name);
         }
-        tree.hide(p, "q");
-        assert_eq!((folder(&tree, "p"), folder(&tree, "p/q")), (vec!["c.py".to_owned()], vec![]));
+        tree.detach(p, "q");
+        // It may be shown elsewhere, with what it had.
+        assert_eq!((names(&tree, p), names(&tree, q)), (vec!["c.py".to_owned()], vec!["b.py".to_owned()]));
         tree.add_inline(SITE_PACKAGES, "p/q/b.py", b"another version's");
-        assert_eq!(folder(&tree, "p"), ["c.py", "q"]);
-        assert_eq!(folder(&tree, "p/q"), ["b.py"]);
+        let again = tree.lookup(SITE_PACKAGES, "p/q/b.py").unwrap();
+        assert_eq!(names(&tree, p), ["c.py", "q"]);
+        assert_eq!(names(&tree, tree.lookup(SITE_PACKAGES, "p/q").unwrap()), ["b.py"]);
+        assert!(
+            matches!(tree.node(b), Some(Node::File(_))) && matches!(tree.node(again), Some(Node::Inline(_)))
+        );
     }
 
     #[test]

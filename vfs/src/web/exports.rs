@@ -212,9 +212,10 @@ impl Filesystem {
         out
     }
 
-    /// Python has removed the child `name` of a folder: it is shown again when an archive is mounted that has it.
-    pub fn hide(&self, folder: Ino, name: &str) {
-        self.shared.borrow_mut().tree.hide(folder, name);
+    /// The child `name` of a folder has been removed, moved or replaced: it is none any more until an archive is mounted
+    /// that has it.
+    pub fn detach(&self, folder: Ino, name: &str) {
+        self.shared.borrow_mut().tree.detach(folder, name);
     }
 
     /// Null when the file's bytes from `start` to `end` are at hand, or are bytecode that cannot be had; else a promise that
