@@ -1,7 +1,9 @@
 //! Servers of Debian in front of the static output: nginx with the configuration it comes with and tuned, and Caddy.
 
 use std::{
+    collections::HashMap,
     fs,
+    io::{Read, Write},
     net::{Ipv4Addr, TcpListener, TcpStream},
     path::Path,
     process::{Child, Command, Stdio},
@@ -104,12 +106,64 @@ impl Server {
     }
 }
 
+/// What a server says of a file to a client that takes gzip: its status line, and headers by their names in lower case.
+fn asked(server: &Server, path: &str, more: &str) -> Result<(String, HashMap<String, String>), HarnessError> {
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, server.port))?;
+    let request = format!(
+        "GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nAccept-Encoding: gzip\r\nConnection: close\r\n{more}\r\n",
+        server.port
+    );
+    stream.write_all(request.as_bytes())?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer)?;
+    let answer = String::from_utf8_lossy(&answer);
+    let mut lines = answer.split("\r\n\r\n").next().unwrap_or_default().lines();
+    let status = lines.next().unwrap_or_default().to_owned();
+    let headers = lines.filter_map(|line| line.split_once(": "));
+    Ok((status, headers.map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned())).collect()))
+}
+
+/// The path of the first file in a folder of `root` whose name has this end.
+fn first(root: &Path, folder: &str, end: &str) -> Result<String, HarnessError> {
+    let mut names = Vec::new();
+    for file in fs::read_dir(root.join(folder))? {
+        names.push(file?.file_name().to_string_lossy().into_owned());
+    }
+    names.retain(|name| name.ends_with(end));
+    names.sort();
+    let name = names.first().unwrap_or_else(|| panic!("{folder} has no file that ends in {end}"));
+    Ok(format!("/{folder}/{name}"))
+}
+
+/// A file, and what is said of it: `Content-Encoding`, `Cache-Control`, `Access-Control-Allow-Origin`.
+type Told<'a> = (&'a str, [Option<&'a str>; 3]);
+
+/// Holds a server to what it is to say, and to byte ranges where it says no `Content-Encoding`.
+fn says(server: &Server, expected: &[Told]) -> Result<(), HarnessError> {
+    for (path, told) in expected {
+        let (status, headers) = asked(server, path, "")?;
+        let value = |name: &str| headers.get(name).map(String::as_str);
+        assert_eq!(status, "HTTP/1.1 200 OK", "{path}");
+        let found = ["content-encoding", "cache-control", "access-control-allow-origin"].map(value);
+        assert_eq!(found, *told, "{path}: {headers:?}");
+        if told[0].is_some() {
+            // Else a cache in between hands what is compressed to a client that does not take it.
+            let varies = value("vary").is_some_and(|names| names.eq_ignore_ascii_case("accept-encoding"));
+            assert!(varies, "{path}: {headers:?}");
+            continue;
+        }
+        let (status, headers) = asked(server, path, "Range: bytes=1-2\r\n")?;
+        assert_eq!(status, "HTTP/1.1 206 Partial Content", "{path}: {headers:?}");
+    }
+    Ok(())
+}
+
 /// Free a moment ago; neither server can say which port it took.
 fn free_port() -> Result<u16, HarnessError> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }
 
-/// The static output of a site: one Pyodide, wheelfs with an index, a page.
+/// The static output of a site: one Pyodide, wheelfs with an index, a page, and a pack that no page asks for.
 fn output(parts: &Parts, pyodide: &str, app: &str) -> Result<TempDir, HarnessError> {
     let wheelfs = stand_in(&Section::read("docs/drop-in.md", "")?.code("json")?)?;
     Recorder::new(parts, pyodide).index(app, wheelfs.path())?;
@@ -121,6 +175,10 @@ fn output(parts: &Parts, pyodide: &str, app: &str) -> Result<TempDir, HarnessErr
         fs::copy(file.path(), root.path().join("wheelfs").join(file.file_name()))?;
     }
     fs::copy(Parts::root().join("tests/page/hosting.html"), root.path().join("hosting.html"))?;
+    let packed = root.path().join("packed");
+    let recorder = Recorder::new(parts, pyodide);
+    let trace = recorder.record("tests/apps/tiny.py", &packed)?;
+    recorder.build_with(&[&trace], &["--pack", "--quick"], &packed)?;
     Ok(root)
 }
 
@@ -153,12 +211,51 @@ const SYMPY: &str = "import sympy\nx = sympy.symbols('x')\nstr(sympy.integrate(s
 async fn nginx_as_debian_ships_it_and_tuned() -> Result<(), HarnessError> {
     let parts = Parts::find()?;
     let root = output(&parts, "0.27.7", "demo-site/apps/pandas.py")?;
-    for more in [String::new(), tuned()?] {
-        let nginx = Server::nginx(&parts, root.path(), &more)?;
-        let run = run(&parts, &nginx, Line::new(200, 20), "index.js", PANDAS).await?;
-        assert_eq!(run.output, "121");
-        assert!(run.requests <= 20 && run.bytes < 8_300_000, "{run:?}");
-    }
+    let wheel = first(root.path(), "pyodide", ".whl")?;
+    let whole = fs::metadata(root.path().join("pyodide/pyodide.asm.wasm"))?.len();
+
+    let plain = Server::nginx(&parts, root.path(), "")?;
+    let as_shipped = run(&parts, &plain, Line::new(200, 20), "index.js", PANDAS).await?;
+    assert_eq!(as_shipped.output, "121");
+    assert!(as_shipped.requests <= 20 && as_shipped.bytes < 8_300_000, "{as_shipped:?}");
+    assert_eq!(as_shipped.runtime, whole);
+    let nothing = [None; 3];
+    says(
+        &plain,
+        &[
+            ("/pyodide/pyodide.asm.wasm", nothing),
+            ("/wheelfs/index.js", nothing),
+            (&wheel, nothing),
+            ("/packed/tiny.pack", nothing),
+            ("/packed/wheelfs.idx", nothing),
+        ],
+    )?;
+
+    let nginx = Server::nginx(&parts, root.path(), &tuned()?)?;
+    let run = run(&parts, &nginx, Line::new(200, 20), "index.js", PANDAS).await?;
+    assert_eq!(run.output, "121");
+    assert!(run.requests <= 20 && run.bytes < 8_300_000, "{run:?}");
+    assert!(run.runtime < 4_000_000, "the runtime was not compressed: {run:?}");
+    // What is compressed besides is small.
+    assert!(as_shipped.downstream - whole > run.downstream - run.runtime, "{as_shipped:?} {run:?}");
+    let forever = Some("public, max-age=31536000, immutable");
+    let (gzip, anyone) = (Some("gzip"), Some("*"));
+    says(
+        &nginx,
+        &[
+            ("/pyodide/pyodide.asm.wasm", [gzip, None, anyone]),
+            ("/pyodide/pyodide-lock.json", [gzip, None, anyone]),
+            ("/wheelfs/index.js", [gzip, None, anyone]),
+            // Of a `location` that has types of its own.
+            ("/pyodide/pyodide.mjs", [gzip, None, anyone]),
+            (&wheel, [None, forever, anyone]),
+            ("/pyodide/python_stdlib.zip", [None, None, anyone]),
+            ("/packed/tiny.pack", [None, Some("no-cache"), anyone]),
+            ("/packed/wheelfs.idx", [None, Some("no-cache"), anyone]),
+        ],
+    )?;
+    let (_, headers) = asked(&nginx, "/pyodide/pyodide.mjs", "")?;
+    assert_eq!(headers["content-type"], "text/javascript");
     Ok(())
 }
 
@@ -171,7 +268,19 @@ async fn caddy_as_documented() -> Result<(), HarnessError> {
     assert_eq!(run.output, "121");
     assert!(run.requests <= 20 && run.bytes < 8_300_000, "{run:?}");
     assert!(run.runtime < 4_000_000, "the runtime was not compressed: {run:?}");
-    Ok(())
+    let (gzip, anyone) = (Some("gzip"), Some("*"));
+    says(
+        &caddy,
+        &[
+            ("/pyodide/pyodide.asm.wasm", [gzip, None, anyone]),
+            ("/pyodide/pyodide-lock.json", [gzip, None, anyone]),
+            ("/wheelfs/index.js", [gzip, None, anyone]),
+            ("/pyodide/pyodide.mjs", [gzip, None, anyone]),
+            (&first(root.path(), "pyodide", ".whl")?, [None, None, anyone]),
+            ("/packed/tiny.pack", [None, None, anyone]),
+            ("/packed/wheelfs.idx", [None, None, anyone]),
+        ],
+    )
 }
 
 /// Of 314 even the runtime is a module.
