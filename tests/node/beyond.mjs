@@ -12,6 +12,9 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { listen } from "../page/console.mjs";
 
+/** Of 20 ms each: not how fast it has to be, but the end of a run that would never end. */
+const ROUNDS = 20_000;
+
 const [text, ...files] = process.argv.slice(2);
 const { package: folder, members = 0, ...options } = JSON.parse(text);
 const warnings = listen();
@@ -25,7 +28,12 @@ for (const file of files) {
   outputs.push(lines.join("\n"));
   lines = [];
   stats.push(pyodide.wheelfs.stats());
-  while (pyodide.wheelfs.stats().members < members && !warnings.length) await new Promise((resolve) => setTimeout(resolve, 20));
+  for (let round = 0; pyodide.wheelfs.stats().members < members && !warnings.length; round++) {
+    if (round === ROUNDS) {
+      throw new Error(`${members} members were to come after ${file}: ${JSON.stringify(pyodide.wheelfs.stats())}`);
+    }
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
 }
 const core = "/lib/python3.12/site-packages/numpy/_core";
 const name = pyodide.FS.analyzePath(core).exists && pyodide.FS.readdir(core).filter((/** @type {string} */ name) => name.endsWith(".so")).sort()[0];

@@ -14,6 +14,9 @@ files = [os.path.join(folder, name) for folder, _, names in os.walk(site.getsite
 print(len(files), sum(len(open(file, "rb").read()) for file in files))
 `;
 
+/** Of a second and a half each: not how fast it has to be, but the end of a run that would never end. */
+const ROUNDS = 200;
+
 const [text, file] = process.argv.slice(2);
 const { package: folder, ...options } = JSON.parse(text);
 const { loadPyodide } = await import(pathToFileURL(join(folder, "index.js")).href);
@@ -21,7 +24,11 @@ const { loadPyodide } = await import(pathToFileURL(join(folder, "index.js")).hre
 const pyodide = await loadPyodide({ ...options, stdout: (/** @type {string} */ line) => lines.push(line) });
 await pyodide.runPythonAsync(readFileSync(file, "utf8"));
 const started = pyodide.wheelfs.stats().bytes;
-for (let before = -1, now = started; before !== now || now === started; now = pyodide.wheelfs.stats().bytes) {
+for (let round = 1, before = -1, now = started; before !== now || now === started; now = pyodide.wheelfs.stats().bytes, round++) {
+  if (round > ROUNDS) {
+    const came = now === started ? "none of the rest came" : "bytes still come";
+    throw new Error(`${came} ${ROUNDS} rounds after ${file} ran: ${started} bytes then, now ${JSON.stringify(pyodide.wheelfs.stats())}`);
+  }
   before = now;
   await new Promise((resolve) => setTimeout(resolve, 1500));
 }

@@ -27,9 +27,9 @@ use crate::{Engine, HarnessError, Parts, engine::LOG};
 /// How often a page is asked whether it has finished. The page itself takes the times.
 const POLL: Duration = Duration::from_millis(100);
 
-/// How long a page may take to give its result: no measure of its speed, but the end of a test that would never end. The
-/// slowest of them needs a minute and a half where five browsers share two cores.
-const PATIENCE: Duration = Duration::from_secs(600);
+/// How long a page or a script may take to give its result: no measure of its speed, but the end of a test that would never
+/// end. The slowest of them needs a minute and a half where five browsers share two cores.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(600);
 
 /// What a page can say of a result that does not come.
 const WHEREABOUTS: &str = "return { now: performance.now(), at: window.at, stats: window.stats?.() }";
@@ -106,24 +106,33 @@ impl Browser {
     pub async fn result<T: DeserializeOwned>(&self, url: &str) -> Result<T, HarnessError> {
         let failed = |message: &str| HarnessError::Page { url: url.to_owned(), message: message.to_owned() };
         self.goto(url).await?;
-        let Ok(result) = timeout(PATIENCE, self.poll_result()).await else {
-            // A thread that never comes back to its event loop does not answer this either.
-            let whereabouts = timeout(FAREWELL, self.execute(WHEREABOUTS)).await;
-            let whereabouts = whereabouts.unwrap_or_else(|_| Ok("its thread is busy".into()))?;
-            return Err(failed(&format!("no result after {} s; {whereabouts}", PATIENCE.as_secs())));
-        };
-        let result = result?;
+        let result = self.value("return window.result ?? null").await?;
         match result["error"].as_str() {
             Some(message) => Err(failed(message)),
             None => serde_json::from_value(result).map_err(|error| failed(&error.to_string())),
         }
     }
 
-    async fn poll_result(&self) -> Result<Value, HarnessError> {
+    /// What the body of a function returns in the page, as soon as that is not null. A page in which it stays null is an
+    /// error.
+    pub async fn value(&self, body: &str) -> Result<Value, HarnessError> {
+        if let Ok(value) = timeout(PATIENCE, self.poll(body)).await {
+            return value;
+        }
+        // A thread that never comes back to its event loop does not answer this either.
+        let whereabouts = timeout(FAREWELL, self.execute(WHEREABOUTS)).await;
+        let whereabouts = whereabouts.unwrap_or_else(|_| Ok("its thread is busy".into()))?;
+        let url = timeout(FAREWELL, self.client.current_url()).await;
+        let url = url.map_or("?".to_owned(), |url| url.map_or_else(|error| error.to_string(), String::from));
+        let message = format!("`{body}` gave nothing in {} s; {whereabouts}", PATIENCE.as_secs());
+        Err(HarnessError::Page { url, message })
+    }
+
+    async fn poll(&self, body: &str) -> Result<Value, HarnessError> {
         loop {
-            let result = self.execute("return window.result ?? null").await?;
-            if !result.is_null() {
-                return Ok(result);
+            let value = self.execute(body).await?;
+            if !value.is_null() {
+                return Ok(value);
             }
             sleep(POLL).await;
         }

@@ -51,6 +51,14 @@ pub enum HarnessError {
         /// How it ended.
         status: std::process::ExitStatus,
     },
+    /// A script was still running when it was given up.
+    #[error("{} has no result after {seconds} s; what it printed until then is above", script.display())]
+    NoEnd {
+        /// The script.
+        script: PathBuf,
+        /// How long it ran.
+        seconds: u64,
+    },
     /// A script's last line of output is not the JSON that was wanted.
     #[error("{}: its last line is no result: {source}; it begins {begin:?}", script.display())]
     NoResult {

@@ -211,8 +211,8 @@ impl LitePage<'_> {
     pub async fn open<'a>(browser: &'a Browser, url: &str) -> Result<LitePage<'a>, HarnessError> {
         browser.goto(url).await?;
         let page = LitePage { browser };
-        page.wait("(async () => { while (!window.jupyterapp) await new Promise((r) => setTimeout(r, 50)); await window.jupyterapp.restored; })()")
-            .await?;
+        browser.value("return window.jupyterapp ? true : null").await?;
+        page.wait("window.jupyterapp.restored.then(() => {})").await?;
         browser.execute(DRIVER).await?;
         Ok(page)
     }

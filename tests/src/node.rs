@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     ffi::{OsStr, OsString},
-    fs,
+    fs::{self, File},
     io::{Read, Seek},
     path::{Path, PathBuf},
     process::Stdio,
@@ -11,10 +11,11 @@ use std::{
 
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
-use tokio::process::Command;
+use tokio::{process::Command, time::timeout};
 
 use crate::{
     HarnessError, Parts,
+    browser::PATIENCE,
     made::{self, Made},
 };
 
@@ -138,26 +139,31 @@ impl Node {
     ) -> Result<T, HarnessError> {
         let script = script(name)?;
         // A file, not a pipe: what Node has written to a pipe may not have left when the script calls process.exit().
-        let mut stdout = tempfile::tempfile()?;
-        let output = Command::new(&self.parts.node)
+        let (mut stdout, mut stderr) = (tempfile::tempfile()?, tempfile::tempfile()?);
+        let mut node = Command::new(&self.parts.node)
             .arg(&script)
             .args(arguments)
             .stdin(Stdio::null())
             .stdout(stdout.try_clone()?)
-            .stderr(Stdio::piped())
+            .stderr(stderr.try_clone()?)
             .kill_on_drop(true)
-            .spawn()?
-            .wait_with_output()
-            .await?;
-        let mut printed = String::new();
-        stdout.rewind()?;
-        stdout.read_to_string(&mut printed)?;
+            .spawn()?;
+        let ended = timeout(PATIENCE, node.wait()).await;
+        if ended.is_err() {
+            node.kill().await?;
+        }
+        let (printed, complaints) = (text(&mut stdout)?, text(&mut stderr)?);
+        eprint!("{complaints}");
+        let Ok(status) = ended else {
+            println!("{printed}");
+            return Err(HarnessError::NoEnd { script, seconds: PATIENCE.as_secs() });
+        };
+        let status = status?;
         let (before, line) = printed.trim_end().rsplit_once('\n').unwrap_or(("", printed.trim_end()));
-        eprint!("{}", String::from_utf8_lossy(&output.stderr));
         println!("{before}");
-        if !output.status.success() {
+        if !status.success() {
             println!("{line}");
-            return Err(HarnessError::Script { script, status: output.status });
+            return Err(HarnessError::Script { script, status });
         }
         serde_json::from_str(line).map_err(|source| HarnessError::NoResult {
             script,
@@ -165,6 +171,14 @@ impl Node {
             source,
         })
     }
+}
+
+/// All that was written to a file.
+fn text(file: &mut File) -> Result<String, HarnessError> {
+    let mut bytes = Vec::new();
+    file.rewind()?;
+    file.read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// A script by its path relative to `tests/`.

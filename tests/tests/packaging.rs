@@ -5,11 +5,9 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::{Command, Stdio},
-    time::Duration,
 };
 
 use demo_site::Line;
-use serde_json::Value;
 use tempfile::TempDir;
 use wheelfs_tests::{Browser, HarnessError, LineSite, Parts, Recorder, Site};
 
@@ -57,12 +55,8 @@ async fn shown(parts: &Parts, folder: &Path, pyodide: &str) -> Result<String, Ha
 
 async fn output(browser: &Browser, site: &LineSite) -> Result<String, HarnessError> {
     browser.goto(&site.url("/")).await?;
-    loop {
-        match browser.execute("return document.querySelector('output').value").await? {
-            Value::String(text) if text != "…" => return Ok(text),
-            _ => tokio::time::sleep(Duration::from_millis(100)).await,
-        }
-    }
+    let shown = "const { value } = document.querySelector('output'); return value === '…' ? null : value";
+    Ok(browser.value(shown).await?.as_str().unwrap_or_default().to_owned())
 }
 
 /// Builds the example in `folder`; returns the folder to serve.

@@ -1,6 +1,6 @@
 //! The demo page in real browsers.
 
-use std::{collections::HashMap, time::Duration};
+use std::collections::HashMap;
 
 use demo_site::{Fault, Line};
 use serde::Deserialize;
@@ -71,12 +71,7 @@ async fn a_run_that_fails_says_why() -> Result<(), HarnessError> {
 async fn ready(browser: &Browser) -> Result<String, HarnessError> {
     let state = "const button = document.querySelector('form button'); \
                  return button.disabled || button.ariaDisabled === 'true' ? null : document.querySelector('output').value";
-    loop {
-        if let Value::String(status) = browser.execute(state).await? {
-            return Ok(status);
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    Ok(browser.value(state).await?.as_str().unwrap_or_default().to_owned())
 }
 
 /// Presses the button, and returns what the page says when all strategies have run.

@@ -1,9 +1,8 @@
 //! PyScript with the stand-in as its interpreter, with the lines that the documents give.
 
-use std::{fs, time::Duration};
+use std::fs;
 
 use demo_site::Line;
-use serde_json::Value;
 use wheelfs_tests::{Browser, HarnessError, Parts, Recorder, Section, Site, stand_in};
 
 /// Visits `page` twice in one browser: the second time PyScript has a frozen lock file in IndexedDB. `settings` and `tag`
@@ -27,14 +26,9 @@ async fn visits(page: &str, settings: &Section, tag: &Section, more: &str) -> Re
     let browser = Browser::start(&parts).await?;
     for visit in ["first", "second"] {
         browser.goto(&site.url(page)).await?;
-        let shown = "return document.querySelector('.py-error')?.textContent ?? document.querySelector('#shown').value";
-        let text = loop {
-            match browser.execute(shown).await? {
-                Value::String(text) if text != "…" => break text,
-                _ => tokio::time::sleep(Duration::from_millis(100)).await,
-            }
-        };
-        assert_eq!(text, "-cos(x)", "{visit} visit");
+        let shown = "const text = document.querySelector('.py-error')?.textContent ?? document.querySelector('#shown').value; \
+                     return text === '…' ? null : text";
+        assert_eq!(browser.value(shown).await?, "-cos(x)", "{visit} visit");
         let log = site.server.log().take();
         let wheels: Vec<_> = log.iter().filter(|entry| entry.path.ends_with(".whl")).collect();
         println!("{visit}: {} requests for wheels", wheels.len());
