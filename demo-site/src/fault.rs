@@ -59,6 +59,14 @@ pub enum Fault {
         /// Bytes of body.
         after: u64,
     },
+    /// After this many bytes only one a second comes until another path was asked for: enough that no client takes the
+    /// connection for dead, and never enough to be of use.
+    Until {
+        /// Bytes of body.
+        after: u64,
+        /// The other path.
+        asked: String,
+    },
     /// The byte at this offset of the file has all its bits flipped.
     Corrupt {
         /// Bytes from the start of the file.

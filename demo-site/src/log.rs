@@ -56,6 +56,12 @@ impl Log {
         std::mem::take(&mut self.0.entries.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Whether a request for `path` is among them.
+    pub(crate) fn has(&self, path: &str) -> bool {
+        let entries = self.0.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        entries.iter().any(|entry| entry.path == path)
+    }
+
     /// Every request from now on, as its answer ends. A receiver more than 4096 entries behind loses the oldest.
     pub fn subscribe(&self) -> broadcast::Receiver<Entry> {
         self.0.subscribers.subscribe()

@@ -37,6 +37,9 @@ const FRAME: usize = 16 << 10;
 /// Before a transfer breaks, what was handed over has to leave: HTTP/1 and HTTP/2 both drop what is still queued.
 const LAST_GASP: Duration = Duration::from_millis(50);
 
+/// Between bytes that only show that the connection lives.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
+
 /// What every answer depends on.
 pub(crate) struct Site {
     pub(crate) mounts: Vec<Mount>,
@@ -102,7 +105,7 @@ pub(crate) async fn respond(site: Arc<Site>, request: Request<Body>) -> Response
         rest: answer.body,
         stop_at: answer.stop_at,
         tells_length: answer.tells_length,
-        last_gasp: Box::pin(sleep(LAST_GASP)),
+        timer: Box::pin(sleep(LAST_GASP)),
         entry,
         log: site.log.clone(),
     };
@@ -131,10 +134,11 @@ struct Answer {
 }
 
 /// What happens after so many bytes of body.
-#[derive(Clone, Copy)]
 enum Stop {
     Break,
     Stall,
+    /// A byte now and then, until this path was asked for.
+    Until(String),
 }
 
 impl Answer {
@@ -214,6 +218,7 @@ async fn file_answer(file: &Path, request: &HeaderMap, fault: Option<Fault>) -> 
         }
         Some(Fault::Reset { after }) => answer.stop_at = Some((after, Stop::Break)),
         Some(Fault::Stall { after }) => answer.stop_at = Some((after, Stop::Stall)),
+        Some(Fault::Until { after, asked }) => answer.stop_at = Some((after, Stop::Until(asked))),
         Some(Fault::Corrupt { offset }) if span.contains(&offset) => {
             if let Some(byte) = usize::try_from(offset - span.start).ok().and_then(|at| body.get_mut(at)) {
                 *byte = !*byte;
@@ -266,7 +271,7 @@ struct Sending {
     rest: Bytes,
     stop_at: Option<(u64, Stop)>,
     tells_length: bool,
-    last_gasp: Pin<Box<Sleep>>,
+    timer: Pin<Box<Sleep>>,
     entry: Entry,
     log: Log,
 }
@@ -283,18 +288,25 @@ impl http_body::Body for Sending {
             return Poll::Ready(None);
         }
         let mut size = self.rest.len().min(FRAME);
-        if let Some((at, stop)) = self.stop_at {
-            let left = usize::try_from(at.saturating_sub(self.entry.bytes)).unwrap_or(usize::MAX);
-            if left == 0 {
-                if let Stop::Stall = stop {
-                    // Nobody wakes this: it ends when the client goes away.
-                    return Poll::Pending;
+        let sending = &mut *self;
+        if let Some((at, stop)) = &sending.stop_at {
+            let left = usize::try_from(at.saturating_sub(sending.entry.bytes)).unwrap_or(usize::MAX);
+            let wait = if let Stop::Until(_) = stop { SIGN_OF_LIFE } else { LAST_GASP };
+            match stop {
+                _ if left > 0 => size = size.min(left),
+                // Nobody wakes this: it ends when the client goes away.
+                Stop::Stall => return Poll::Pending,
+                Stop::Break => {
+                    ready!(sending.timer.as_mut().poll(context));
+                    return Poll::Ready(Some(Err(io::ErrorKind::ConnectionReset.into())));
                 }
-                ready!(self.last_gasp.as_mut().poll(context));
-                return Poll::Ready(Some(Err(io::ErrorKind::ConnectionReset.into())));
+                Stop::Until(path) if !sending.log.has(path) => {
+                    ready!(sending.timer.as_mut().poll(context));
+                    size = 1;
+                }
+                Stop::Until(_) => {}
             }
-            size = size.min(left);
-            self.last_gasp.as_mut().reset(Instant::now() + LAST_GASP);
+            sending.timer.as_mut().reset(Instant::now() + wait);
         }
         let frame = self.rest.split_to(size);
         self.entry.bytes += frame.len() as u64;

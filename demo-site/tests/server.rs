@@ -212,6 +212,20 @@ async fn faults() {
     assert_eq!(answer.headers["content-length"], "1000");
     assert!(answer.body == wheel[1000..1300]);
 
+    inject(Fault::Until { after: 300, asked: "/other".to_owned() });
+    let mut stream = TcpStream::connect(server.address()).await.unwrap();
+    stream.write_all(b"GET /dist/a.whl HTTP/1.0\r\nRange: bytes=1000-1999\r\n\r\n").await.unwrap();
+    let mut bytes = Vec::with_capacity(10_000);
+    let of_body = |bytes: &[u8]| bytes.windows(4).position(|end| end == b"\r\n\r\n").map(|end| end + 4);
+    // A sign of life comes after what was to come.
+    while of_body(&bytes).is_none_or(|start| bytes.len() <= start + 300) {
+        assert_ne!(stream.read_buf(&mut bytes).await.unwrap(), 0);
+    }
+    assert!(bytes.len() < of_body(&bytes).unwrap() + 1000);
+    request(&server, "GET", "/other", &[]).await;
+    stream.read_to_end(&mut bytes).await.unwrap();
+    assert!(bytes[of_body(&bytes).unwrap()..] == wheel[1000..2000]);
+
     inject(Fault::Corrupt { offset: 1500 });
     let answer = ask().await;
     assert_eq!(answer.body[500], !wheel[1500]);

@@ -1,4 +1,4 @@
-"""Tells the page when the first line of a package runs, while the rest of its pack is still on the way."""
+"""Asks the server for a path when the first line of a package runs."""
 
 import sys
 
@@ -7,7 +7,7 @@ import js
 
 def notice(event, arguments):
     if event == "exec" and arguments[0].co_filename.endswith("/pandas/__init__.py"):
-        js.window.firstLine = True
+        js.fetch("/first-line")
 
 
 sys.addaudithook(notice)
