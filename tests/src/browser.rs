@@ -22,7 +22,10 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use crate::{Engine, HarnessError, Parts, engine::LOG};
+use crate::{
+    Engine, HarnessError, Parts,
+    engine::{LOG, Screen},
+};
 
 /// How often a page is asked whether it has finished. The page itself takes the times.
 const POLL: Duration = Duration::from_millis(100);
@@ -35,7 +38,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(600);
 const WHEREABOUTS: &str = "return { now: performance.now(), at: window.at, stats: window.stats?.() }";
 
 /// How long a browser may take to end before it is left behind.
-const FAREWELL: Duration = Duration::from_secs(10);
+pub(crate) const FAREWELL: Duration = Duration::from_secs(10);
 
 /// Lines of its log that are shown when it fails.
 const SHOWN: usize = 60;
@@ -46,7 +49,8 @@ pub struct Browser {
     /// The request that makes the driver end its browser.
     farewell: String,
     port: u16,
-    _processes: Vec<Child>,
+    _process: Child,
+    _screen: Option<Screen>,
     folder: TempDir,
 }
 
@@ -66,7 +70,8 @@ impl Browser {
             client,
             farewell,
             port: driver.port,
-            _processes: driver.processes,
+            _process: driver.process,
+            _screen: driver.screen,
             folder: driver.folder,
         })
     }

@@ -1,6 +1,12 @@
 //! Engines, and how each is started and told what to do.
 
-use std::{fs::File, net::TcpListener, path::Path, process::Stdio};
+use std::{
+    fs::File,
+    net::{Ipv4Addr, SocketAddr},
+    path::Path,
+    process::Stdio,
+    time::{Duration, Instant},
+};
 
 use fantoccini::wd::Capabilities;
 use serde::Deserialize;
@@ -8,10 +14,11 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncBufReadExt, AsyncRead, BufReader},
+    net::TcpSocket,
     process::{Child, Command},
 };
 
-use crate::{HarnessError, Parts};
+use crate::{HarnessError, Parts, browser::FAREWELL};
 
 /// No sandbox and no GPU: it also has to start as root in a container. The rest keeps Chromium from using the line for
 /// itself, from refusing the demo site's own certificate, and from sampling its heap (for a profile, and for GWP-ASan),
@@ -65,7 +72,9 @@ pub(crate) struct Driver {
     /// The request that makes it end its browser, if it is not the end of the session.
     pub(crate) farewell: Option<&'static str>,
     pub(crate) capabilities: Capabilities,
-    pub(crate) processes: Vec<Child>,
+    pub(crate) process: Child,
+    /// Where its browser shows itself, if it needs one.
+    pub(crate) screen: Option<Screen>,
     /// What driver and browser leave behind, Chromium a folder or two each time.
     pub(crate) folder: TempDir,
 }
@@ -129,7 +138,8 @@ async fn chromium(parts: &Parts) -> Result<Driver, HarnessError> {
         port: port.await?,
         farewell: Some("GET /shutdown"),
         capabilities,
-        processes: vec![driver],
+        process: driver,
+        screen: None,
         folder,
     })
 }
@@ -142,23 +152,21 @@ async fn firefox(parts: &Parts, preferences: Value) -> Result<Driver, HarnessErr
     });
     let options = json!({ "binary": parts.firefox, "args": ["-headless"], "prefs": preferences });
     let capabilities = capabilities(&[("moz:firefoxOptions", options)]);
-    Ok(Driver { port: port.await?, farewell: None, capabilities, processes: vec![driver], folder })
+    Ok(Driver { port: port.await?, farewell: None, capabilities, process: driver, screen: None, folder })
 }
 
 async fn webkit(parts: &Parts) -> Result<Driver, HarnessError> {
-    // Xvfb writes the number of the display it took to descriptor 1.
     let folder = tempfile::tempdir()?;
-    let screen_arguments = ["-displayfd", "1", "-screen", "0", "1024x768x24", "-nolisten", "tcp"];
-    let mut screen = spawn(&parts.xvfb, &screen_arguments, folder.path(), |_| {})?;
-    let display: u32 = said(screen.stdout.take(), "Xvfb", |line| line.trim().parse().ok()).await?;
+    let screen = Screen::start(parts, folder.path()).await?;
     // It cannot choose a free port itself.
-    let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+    let reserved = Port::reserve()?;
+    let port = reserved.number();
     let mut driver = spawn(
         &parts.webkitdriver,
         &["--host=127.0.0.1", &format!("--port={port}")],
         folder.path(),
         |command| {
-            command.env("DISPLAY", format!(":{display}"));
+            command.env("DISPLAY", format!(":{}", screen.display));
             // Its sandbox cannot be set up in a container.
             command.env("WEBKIT_DISABLE_SANDBOX_THIS_IS_DANGEROUS", "1");
         },
@@ -167,15 +175,68 @@ async fn webkit(parts: &Parts) -> Result<Driver, HarnessError> {
         if let Some(status) = driver.try_wait()? {
             return Err(HarnessError::Script { script: parts.webkitdriver.clone(), status });
         }
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
     Ok(Driver {
         port,
         farewell: None,
         capabilities: capabilities(&[]),
-        processes: vec![driver, screen],
+        process: driver,
+        screen: Some(screen),
         folder,
     })
+}
+
+/// An X server.
+pub(crate) struct Screen {
+    process: Child,
+    display: u32,
+}
+
+impl Screen {
+    /// `folder`: for temporary files.
+    async fn start(parts: &Parts, folder: &Path) -> Result<Screen, HarnessError> {
+        // It writes the number of the display it took to descriptor 1.
+        let arguments = ["-displayfd", "1", "-screen", "0", "1024x768x24", "-nolisten", "tcp"];
+        let mut process = spawn(&parts.xvfb, &arguments, folder, |_| {})?;
+        let display = said(process.stdout.take(), "Xvfb", |line| line.trim().parse().ok()).await?;
+        Ok(Screen { process, display })
+    }
+}
+
+impl Drop for Screen {
+    /// It removes its socket from /tmp when it is told to stop. A killed one leaves it.
+    fn drop(&mut self) {
+        let Some(pid) = self.process.id() else { return };
+        let _ = std::process::Command::new("kill").args(["-TERM", &pid.to_string()]).status();
+        let began = Instant::now();
+        while matches!(self.process.try_wait(), Ok(None)) && began.elapsed() < FAREWELL {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+/// A port that nobody is given meanwhile, for a server that cannot choose a free one itself.
+#[derive(Debug)]
+pub struct Port {
+    number: u16,
+    _socket: TcpSocket,
+}
+
+impl Port {
+    /// A socket that is bound and does not listen holds the port against all who want any, and against a connection's other
+    /// end; a server that asks for this one, with `SO_REUSEADDR` as they do, gets it.
+    pub fn reserve() -> Result<Port, HarnessError> {
+        let socket = TcpSocket::new_v4()?;
+        socket.set_reuseaddr(true)?;
+        socket.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
+        Ok(Port { number: socket.local_addr()?.port(), _socket: socket })
+    }
+
+    /// Its number.
+    pub fn number(&self) -> u16 {
+        self.number
+    }
 }
 
 fn capabilities(of_engine: &[(&str, Value)]) -> Capabilities {
@@ -221,4 +282,32 @@ async fn said<T>(
         }
     }
     Err(unexpected().into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_x_server_leaves_nothing_behind() -> Result<(), HarnessError> {
+        let folder = tempfile::tempdir()?;
+        let screen = Screen::start(&Parts::find()?, folder.path()).await?;
+        let socket = PathBuf::from(format!("/tmp/.X11-unix/X{}", screen.display));
+        assert!(socket.exists());
+        drop(screen);
+        assert!(!socket.exists());
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn a_reserved_port_is_for_who_asks_for_it() -> Result<(), HarnessError> {
+        let port = Port::reserve()?;
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port.number()));
+        assert!(TcpSocket::new_v4()?.bind(address).is_err());
+        // The standard library's sets SO_REUSEADDR.
+        std::net::TcpListener::bind(address)?;
+        Ok(())
+    }
 }

@@ -19,7 +19,7 @@ mod wheel;
 
 pub use browser::Browser;
 pub use document::Section;
-pub use engine::Engine;
+pub use engine::{Engine, Port};
 pub use error::HarnessError;
 pub use jupyterlite::{Commands, Lite, LitePage};
 pub use node::{Eager, Filled, Lazy, Node};

@@ -4,7 +4,7 @@ use std::{
     collections::HashMap,
     fs,
     io::{Read, Write},
-    net::{Ipv4Addr, TcpListener, TcpStream},
+    net::{Ipv4Addr, TcpStream},
     path::Path,
     process::{Child, Command, Stdio},
     time::Duration,
@@ -13,7 +13,7 @@ use std::{
 use demo_site::{Line, Relay};
 use serde::Deserialize;
 use tempfile::TempDir;
-use wheelfs_tests::{Browser, HarnessError, Parts, Recorder, Section, stand_in};
+use wheelfs_tests::{Browser, HarnessError, Parts, Port, Recorder, Section, stand_in};
 
 #[derive(Debug, Deserialize)]
 struct Run {
@@ -45,8 +45,9 @@ impl Drop for Server {
 }
 
 impl Server {
-    /// Starts `command`, which listens at `port`.
-    fn start(command: &mut Command, port: u16, folder: TempDir) -> Result<Server, HarnessError> {
+    /// Starts `command`, which listens at the port.
+    fn start(command: &mut Command, reserved: &Port, folder: TempDir) -> Result<Server, HarnessError> {
+        let port = reserved.number();
         let process = command.stdin(Stdio::null()).spawn()?;
         let mut server = Server { process, port, _folder: folder };
         while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
@@ -61,7 +62,8 @@ impl Server {
         let folder = tempfile::tempdir()?;
         let at = |name: &str| folder.path().join(name).display().to_string();
         let etc = parts.servers.join("etc/nginx");
-        let port = free_port()?;
+        let reserved = Port::reserve()?;
+        let port = reserved.number();
         let site = fs::read_to_string(etc.join("sites-available/default"))?
             .replace("listen 80 default_server;", &format!("listen 127.0.0.1:{port} default_server;"))
             .replace("listen [::]:80 default_server;", "")
@@ -85,13 +87,14 @@ impl Server {
         fs::write(folder.path().join("nginx.conf"), config)?;
         let mut command = Command::new(parts.servers.join("usr/sbin/nginx"));
         command.arg("-p").arg(folder.path()).args(["-c", &at("nginx.conf"), "-g", "daemon off;"]);
-        Server::start(&mut command, port, folder)
+        Server::start(&mut command, &reserved, folder)
     }
 
     /// Caddy with what docs/hosting.md says; only the address and the folder are replaced.
     fn caddy(parts: &Parts, root: &Path) -> Result<Server, HarnessError> {
         let folder = tempfile::tempdir()?;
-        let port = free_port()?;
+        let reserved = Port::reserve()?;
+        let port = reserved.number();
         let documented = Section::read("docs/hosting.md", "Caddy")?.code("")?;
         assert!(documented.contains("example.org {") && documented.contains("root * /srv/site"));
         let site = documented
@@ -102,7 +105,7 @@ impl Server {
         let mut command = Command::new(parts.servers.join("usr/bin/caddy"));
         command.args(["run", "--adapter", "caddyfile", "--config"]).arg(&config);
         command.env("XDG_DATA_HOME", folder.path()).env("XDG_CONFIG_HOME", folder.path());
-        Server::start(&mut command, port, folder)
+        Server::start(&mut command, &reserved, folder)
     }
 }
 
@@ -156,11 +159,6 @@ fn says(server: &Server, expected: &[Told]) -> Result<(), HarnessError> {
         assert_eq!(status, "HTTP/1.1 206 Partial Content", "{path}: {headers:?}");
     }
     Ok(())
-}
-
-/// Free a moment ago; neither server can say which port it took.
-fn free_port() -> Result<u16, HarnessError> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }
 
 /// The static output of a site: one Pyodide, wheelfs with an index, a page, and a pack that no page asks for.
