@@ -70,7 +70,7 @@ impl Recorder {
         inputs: &[&Path],
         options: &[&str],
         folder: &Path,
-        make: impl FnOnce(&Path) -> Result<(), HarnessError>,
+        make: impl Fn(&Path) -> Result<(), HarnessError>,
     ) -> Result<(), HarnessError> {
         let lock = self.parts.pyodide(&self.version)?.join("pyodide-lock.json");
         // A file's name becomes the entry point's.
@@ -78,13 +78,16 @@ impl Recorder {
             .with(&[&self.parts.prefetch_index()?, &lock])?
             .of(inputs)?
             .folder();
-        if !made.exists() {
-            made::fill(&made, make)?;
-        }
         fs::create_dir_all(folder)?;
-        for entry in fs::read_dir(&made)? {
-            let entry = entry?;
-            fs::copy(entry.path(), folder.join(entry.file_name()))?;
+        let copy = |made: &Path| {
+            for entry in fs::read_dir(made)? {
+                let entry = entry?;
+                fs::copy(entry.path(), folder.join(entry.file_name()))?;
+            }
+            Ok(())
+        };
+        while made::read(&made, copy)?.is_none() {
+            made::fill(&made, &make)?;
         }
         Ok(())
     }
