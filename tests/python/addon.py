@@ -130,6 +130,16 @@ lite.set(lite.source, None)
 lite.set(lite.settings, "./static/wheelfs/pyodide.module.js")
 print("never set:", lite.build(enabled=False))
 
+# What a kernel brings before Python runs, and what once it does.
+for entries in (["kernel", "notebook-x", "package-y"], ["app"]):
+    recording.inspect = lambda index: {"pyodide": "0.27.7", "entries": [{"name": name} for name in entries]}
+    for background in (True, False):
+        lite = Lite(f"{entries[0]}-{background}", "./own/pyodide.mjs", index=str(given), background=background)
+        lite.build()
+        written = json.loads((lite.output / "static/wheelfs/wheelfs.json").read_text())
+        print("brings:", written.get("entry"), written["background"])
+recording.inspect = lambda index: {"pyodide": "0.27.7", "entries": []}
+
 
 def named(*notebooks):
     files = lite.output / "files"

@@ -6,17 +6,22 @@ use std::{
     path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::OnceLock,
+    time::Duration,
 };
 
-use demo_site::Line;
+use demo_site::{Entry, Line};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use wheelfs_tests::{
-    Browser, Commands, Engine, HarnessError, Lite, LitePage, Parts, Recorder, Section, Site,
+    Browser, Commands, Engine, HarnessError, LineSite, Lite, LitePage, Parts, Recorder, Section, Site,
 };
 
 /// Packs in seconds instead of a minute.
 const QUICK: &str = "--WheelfsAddon.build_options=--quick";
+
+/// Of a tenth of a second each, for what is to come by itself: not how fast it has to be, but the end of a test that would
+/// never end.
+const ROUNDS: u32 = 3000;
 
 /// A site, and what is done with it.
 struct Example {
@@ -165,6 +170,34 @@ enum More {
     Nothing,
 }
 
+/// Whether a request is for the pack of one of the site's notebooks.
+fn is_of_notebook(entry: &Entry) -> bool {
+    entry.path.starts_with("/static/wheelfs/notebook-") && entry.path.ends_with(".pack")
+}
+
+/// What the addon's index foresees is asked for without a cell that imports it: of the kernel before Python runs, of the
+/// notebooks once it does.
+async fn comes_by_itself(site: &LineSite) {
+    let mut log = site.server.log().entries();
+    for _ in 0..ROUNDS {
+        if log.iter().any(is_of_notebook) {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        log = site.server.log().entries();
+    }
+    let asked = |what: &str, is: &dyn Fn(&Entry) -> bool| {
+        let first = log.iter().filter(|entry| is(entry)).map(|entry| entry.start_ms).reduce(f64::min);
+        let paths = || log.iter().map(|entry| entry.path.as_str()).collect::<Vec<_>>();
+        first.unwrap_or_else(|| panic!("{what} was not asked for: {:?}", paths()))
+    };
+    let kernel = asked("the kernel's pack", &|entry| entry.path == "/static/wheelfs/kernel.pack");
+    // What the kernel installs first.
+    let running = asked("piplite", &|entry| entry.path.contains("/piplite-"));
+    let notebook = asked("a notebook's pack", &is_of_notebook);
+    assert!(kernel < running && kernel < notebook, "{kernel} {running} {notebook}");
+}
+
 /// Boot, packages never loaded before, Tab on one, a wheel by pip.
 async fn works(engine: Engine, example: &Example, more: More) -> Result<(), HarnessError> {
     let parts = Parts::find()?;
@@ -175,6 +208,7 @@ async fn works(engine: Engine, example: &Example, more: More) -> Result<(), Harn
     let (import, shown) = example.import;
     page.start("first").await?;
     assert_eq!(page.run("first", "1 + 1").await?, "2");
+    comes_by_itself(&site).await;
     assert_eq!(page.run("first", import).await?, shown);
     let offered = page.complete("first", example.tab.0).await?;
     assert!(offered.iter().any(|name| name.ends_with(example.tab.1)), "{offered:?}");
@@ -211,6 +245,36 @@ async fn works(engine: Engine, example: &Example, more: More) -> Result<(), Harn
     Ok(())
 }
 
+/// With what `WheelfsAddon.background = False` writes into `wheelfs.json`.
+#[tokio::test]
+async fn in_chromium_0_8_without_background() -> Result<(), HarnessError> {
+    let example = SYMPY_ON_0_8.get_or_init(|| sympy_on_0_8().expect("the site is built"));
+    let folder = tempfile::tempdir()?;
+    for file in fs::read_dir(example.output.join("static/wheelfs"))? {
+        let file = file?;
+        fs::copy(file.path(), folder.path().join(file.file_name()))?;
+    }
+    let path = folder.path().join("wheelfs.json");
+    let mut settings: Value = serde_json::from_slice(&fs::read(&path)?)
+        .map_err(|source| HarnessError::Json { path: path.clone(), source })?;
+    settings["background"] = json!([]);
+    fs::write(&path, settings.to_string())?;
+    let mounts = [("/", example.output.as_path()), ("/static/wheelfs", folder.path())];
+    let site = Site::of(&mounts).start(Line::new(0, 0)).await?;
+    let browser = Browser::start(&Parts::find()?).await?;
+    let page = LitePage::open(&browser, &site.url("/lab/index.html")).await?;
+    page.start("first").await?;
+    assert_eq!(page.run("first", "1 + 1").await?, "2");
+    site.bytes_in_the_end().await;
+    let before = site.server.log().take();
+    assert!(!before.iter().any(is_of_notebook), "{before:?}");
+    assert_eq!(page.run("first", example.import.0).await?, example.import.1);
+    site.bytes_in_the_end().await;
+    let log = site.server.log().take();
+    assert!(log.iter().any(is_of_notebook), "{log:?}");
+    Ok(())
+}
+
 /// What goes wrong, and sites that are not like those above: `tests/python/addon.py` prints a line for each.
 #[test]
 fn of_the_addon_nothing_is_left_behind() -> Result<(), HarnessError> {
@@ -231,6 +295,10 @@ built twice: ../../own/pyodide.mjs ../../own/pyodide.mjs ./own/pyodide.mjs
 set anew: ../../other/pyodide.mjs ../../other/pyodide.mjs ./other/pyodide.mjs
 emptied: ../../own/pyodide.mjs ./own/pyodide.mjs
 never set: None
+brings: kernel ['notebook-x', 'package-y']
+brings: kernel []
+brings: None ['app']
+brings: None []
 named: notebook-data-x notebook-ages 3 True
 read: {'mark': ['import this'], 'empty': True, 'pointer': True, 'list': True, 'text': True}
 5 s: 3 ran, not again: False, warned: True 2
