@@ -215,9 +215,9 @@ export class Backend {
           // Another archive's file of this name may have taken its place.
           if (!isFolder && (length !== present.usedBytes || modified !== present.wheelfs.modified)) describe(present, length, modified);
         } else if (isFolder) {
-          // One that was moved here keeps what it has.
+          // One that was moved here keeps what it has; a root below another one stays what it is.
           this.#fill(present);
-          if (length < 0) this.#makeLazyFolder(present, ino, first ? NEVER_FILLED : this.#generation - 1);
+          if (length < 0 && !this.roots[present.wheelfs?.ino]) this.#makeLazyFolder(present, ino, first ? NEVER_FILLED : this.#generation - 1);
         } else if (first) {
           own.push(name);
         } else if (length >= 0) {
