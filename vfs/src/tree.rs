@@ -100,6 +100,7 @@ impl Tree {
         if let Some((_, Node::Directory(children))) = self.nodes.get_mut(parent as usize) {
             children.retain(|ino| *ino != child);
         }
+        self.drop_bytecode(parent, name);
     }
 
     /// The node at `path` (components joined by `/`) below `root`.
@@ -176,7 +177,7 @@ impl Tree {
         }
     }
 
-    /// The source `name` in the folder `parent` is another one now: Python does not check bytecode from a pack against it.
+    /// The source `name` in the folder `parent` is another one now, or gone: Python does not check bytecode from a pack against it.
     fn drop_bytecode(&mut self, parent: Ino, name: &str) {
         let Some(stem) = name.strip_suffix(".py") else { return };
         let Some(cache) = self.child(parent, "__pycache__") else { return };
@@ -277,6 +278,8 @@ mod tests {
 
         tree.add_inline(SITE_PACKAGES, "p/a.py", b"other");
         assert_eq!(paths.map(|path| is_bytecode(&tree, path)), [false, true, false]);
+        tree.detach(tree.lookup(SITE_PACKAGES, "p").unwrap(), "b.py");
+        assert_eq!(paths.map(|path| is_bytecode(&tree, path)), [false, false, false]);
     }
 
     #[test]
