@@ -208,12 +208,17 @@ impl Drop for Screen {
     /// It removes its socket from /tmp when it is told to stop. A killed one leaves it.
     fn drop(&mut self) {
         let Some(pid) = self.process.id() else { return };
-        let _ = std::process::Command::new("kill").args(["-TERM", &pid.to_string()]).status();
+        terminate(pid);
         let began = Instant::now();
         while matches!(self.process.try_wait(), Ok(None)) && began.elapsed() < FAREWELL {
             std::thread::sleep(Duration::from_millis(20));
         }
     }
+}
+
+/// Tells a process to stop, so that it can clear away what it would leave if it were killed.
+pub fn terminate(pid: u32) {
+    let _ = std::process::Command::new("kill").args(["-TERM", &pid.to_string()]).status();
 }
 
 /// A port that nobody is given meanwhile, for a server that cannot choose a free one itself.

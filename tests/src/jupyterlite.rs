@@ -8,7 +8,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-use crate::{Browser, HarnessError, Parts, Section};
+use crate::{Browser, HarnessError, Parts, Section, read_json};
 
 /// The plugin that the kernel's settings are of.
 const KERNEL: &str = "@jupyterlite/pyodide-kernel-extension:kernel";
@@ -114,9 +114,7 @@ impl Lite {
 
     /// The settings of the Python kernel in a site that was built.
     pub fn kernel_settings(&self, output: &Path) -> Result<Value, HarnessError> {
-        let path = output.join("jupyter-lite.json");
-        let mut settings: Value = serde_json::from_slice(&fs::read(&path)?)
-            .map_err(|source| HarnessError::Json { path, source })?;
+        let mut settings: Value = read_json(&output.join("jupyter-lite.json"))?;
         Ok(settings["jupyter-config-data"]["litePluginSettings"][KERNEL].take())
     }
 

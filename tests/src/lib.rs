@@ -8,6 +8,7 @@ pub mod bundle;
 mod document;
 mod engine;
 mod error;
+mod json;
 mod jupyterlite;
 mod made;
 mod node;
@@ -19,8 +20,9 @@ mod wheel;
 
 pub use browser::Browser;
 pub use document::Section;
-pub use engine::{Engine, Port};
+pub use engine::{Engine, Port, terminate};
 pub use error::HarnessError;
+pub use json::read_json;
 pub use jupyterlite::{Commands, Lite, LitePage};
 pub use node::{Eager, Filled, Lazy, Node};
 pub use pack::{decoder, next_file};

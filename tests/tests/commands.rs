@@ -6,7 +6,7 @@ use std::{
 };
 
 use serde::Deserialize;
-use wheelfs_tests::{HarnessError, Parts, Section};
+use wheelfs_tests::{HarnessError, Parts, Section, read_json};
 
 /// Runs a line as a reader types it in the clone, without a terminal; returns what it printed.
 fn typed(line: &str) -> Result<String, HarnessError> {
@@ -96,8 +96,7 @@ fn bench_writes_figures() -> Result<(), HarnessError> {
     let line = Section::read("README.md", "Measuring")?.code("")?;
     assert!(line.contains(" --json FILE") && line.contains(" --rounds 3"), "{line}");
     typed(&line.replace("FILE", &file.to_string_lossy()).replace("--rounds 3", "--rounds 1"))?;
-    let report: Report = serde_json::from_slice(&std::fs::read(&file)?)
-        .map_err(|source| HarnessError::Json { path: file, source })?;
+    let report: Report = read_json(&file)?;
     assert_eq!((report.app.as_str(), report.rounds), ("pandas", 1));
     let [eager, ranges] = ["eager", "ranges"].map(|name| &report.strategies[name]);
     assert_eq!(eager.output_sha256, ranges.output_sha256);

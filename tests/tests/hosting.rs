@@ -13,7 +13,7 @@ use std::{
 use demo_site::{Line, Relay};
 use serde::Deserialize;
 use tempfile::TempDir;
-use wheelfs_tests::{Browser, HarnessError, Parts, Port, Recorder, Section, stand_in};
+use wheelfs_tests::{Browser, HarnessError, Parts, Port, Recorder, Section, stand_in, terminate};
 
 #[derive(Debug, Deserialize)]
 struct Run {
@@ -38,8 +38,7 @@ struct Server {
 impl Drop for Server {
     fn drop(&mut self) {
         // nginx's master ends its workers when it is told to stop; a killed one would leave them.
-        let pid = self.process.id().to_string();
-        let _ = Command::new("kill").args(["-TERM", &pid]).status();
+        terminate(self.process.id());
         let _ = self.process.wait();
     }
 }

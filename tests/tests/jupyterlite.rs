@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use wheelfs_tests::{
     Browser, Commands, Engine, HarnessError, LineSite, Lite, LitePage, Parts, Recorder, Section, Site,
+    read_json,
 };
 
 /// Packs in seconds instead of a minute.
@@ -80,8 +81,7 @@ fn sympy_on_0_8() -> Result<Example, HarnessError> {
     std::os::unix::fs::symlink(distribution, folder.join("given/pyodide/pyodide"))?;
     let lock_url = "./files/pyodide-lock.json";
     let lock_file = lite.source().join(lock_url);
-    let mut lock: Value = serde_json::from_slice(&fs::read(distribution.join("pyodide-lock.json"))?)
-        .map_err(|source| HarnessError::Json { path: lock_file.clone(), source })?;
+    let mut lock: Value = read_json(&distribution.join("pyodide-lock.json"))?;
     for package in lock["packages"].as_object_mut().into_iter().flat_map(|packages| packages.values_mut()) {
         package["file_name"] =
             format!("../static/pyodide/{}", package["file_name"].as_str().unwrap_or("")).into();
@@ -255,8 +255,7 @@ async fn in_chromium_0_8_without_background() -> Result<(), HarnessError> {
         fs::copy(file.path(), folder.path().join(file.file_name()))?;
     }
     let path = folder.path().join("wheelfs.json");
-    let mut settings: Value = serde_json::from_slice(&fs::read(&path)?)
-        .map_err(|source| HarnessError::Json { path: path.clone(), source })?;
+    let mut settings: Value = read_json(&path)?;
     settings["background"] = json!([]);
     fs::write(&path, settings.to_string())?;
     let mounts = [("/", example.output.as_path()), ("/static/wheelfs", folder.path())];

@@ -8,7 +8,7 @@ use std::{
 
 use demo_site::Line;
 use serde_json::{Value, json};
-use wheelfs_tests::{HarnessError, Lazy, LineSite, Node, Parts, Recorder, Site};
+use wheelfs_tests::{HarnessError, Lazy, LineSite, Node, Parts, Recorder, Site, read_json};
 
 struct Setting {
     parts: Parts,
@@ -189,8 +189,7 @@ async fn packages_are_where_this_pyodide_looks_for_them() -> Result<(), HarnessE
         let elsewhere = Parts::root().join("target/test-index/lock").join(version);
         fs::create_dir_all(&elsewhere)?;
         let lock_file = elsewhere.join("pyodide-lock.json");
-        let mut lock: Value = serde_json::from_slice(&fs::read(distribution.join("pyodide-lock.json"))?)
-            .map_err(|source| HarnessError::Json { path: lock_file.clone(), source })?;
+        let mut lock: Value = read_json(&distribution.join("pyodide-lock.json"))?;
         let file_name = &mut lock["packages"][package]["file_name"];
         if beside_lock {
             let renamed = format!("{package}-0-py3-none-any.whl");

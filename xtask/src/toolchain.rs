@@ -85,18 +85,12 @@ impl Toolchain {
     /// `cargo clippy` of the wasm module, whose larger part no other target compiles. `None` where there is none for the
     /// target: Debian's package of it cannot be installed beside rustup.
     pub(crate) fn cargo_clippy(self) -> Option<Command> {
-        let mut command = match self {
-            Toolchain::Active => Command::new("cargo"),
-            Toolchain::Debian => return None,
-        };
-        command.current_dir(cache::root()).args([
-            "clippy",
-            "--quiet",
-            "--locked",
-            "--package",
-            "vfs",
-            "--lib",
-        ]);
+        if self == Toolchain::Debian {
+            return None;
+        }
+        let mut command = Command::new("cargo");
+        command.current_dir(cache::root());
+        command.args(["clippy", "--quiet", "--locked", "--package", "vfs", "--lib"]);
         command.args(["--target", TARGET, "--target-dir"]).arg(self.target_dir());
         command.env("RUSTC_BOOTSTRAP", "1");
         Some(command)
