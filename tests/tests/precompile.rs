@@ -1,4 +1,5 @@
-//! Sources that arrive while Python waits for another are compiled meanwhile; what the import does is the same.
+//! Sources that arrive before they are imported are compiled ahead, in a worker and while Python waits; what the import does
+//! is the same.
 
 use std::{collections::BTreeSet, fs, path::Path};
 
@@ -11,7 +12,9 @@ use serde_json::{Value, json};
 use wheelfs_tests::{HarnessError, Lazy, LineSite, Node, Parts, Recorder, Site, index, wheel};
 use zip::CompressionMethod;
 
-const WHEEL: &str = "late-1.0-py3-none-any.whl";
+/// Each has a main module of its own.
+const VERSIONS: [&str; 4] = ["0.27.7", "0.28.3", "0.29.5", "314.0.7"];
+const WHEEL: &str = "made-1.0-py3-none-any.whl";
 
 /// A comment that compression makes half as long.
 fn noise(len: usize) -> Vec<u8> {
@@ -23,20 +26,13 @@ fn noise(len: usize) -> Vec<u8> {
     std::iter::once(b'#').chain((0..len).map(|_| digit())).collect()
 }
 
-/// A wheel of sources, the last of them of two megabytes, and an index with a group that reads all, but nothing that
-/// starts it before Python waits.
-fn site(folder: &Path) -> Result<(), HarnessError> {
-    let plain = "VALUE = 'plain'\n\ndef fail():\n    raise ValueError\n";
-    let members = [
-        ("__init__.py", b"".to_vec()),
-        ("plain.py", plain.into()),
-        ("warns.py", br"PATTERN = '\d'".to_vec()),
-        ("broken.py", b"x = 1\nx =\n".to_vec()),
-        ("replaced.py", b"VALUE = 'old'\n".to_vec()),
-        ("unlinked.py", b"VALUE = 'old'\n".to_vec()),
-        ("last.py", noise(2_000_000)),
-    ];
-    let members = members.map(|(name, content)| (format!("late/{name}"), content));
+/// A wheel of this package with these sources, the last of them of two megabytes, and an index with a group that reads all,
+/// but nothing that starts it before Python waits.
+fn site(folder: &Path, package: &str, sources: &[(&str, &[u8])]) -> Result<(), HarnessError> {
+    let last = noise(2_000_000);
+    let sources = sources.iter().copied().chain([("last.py", &last[..])]);
+    let members: Vec<(String, Vec<u8>)> =
+        sources.map(|(name, content)| (format!("{package}/{name}"), content.to_vec())).collect();
     wheel(&folder.join(WHEEL), &members, CompressionMethod::Deflated)?;
     index(folder, &[WHEEL.to_owned()])?;
     let file = folder.join("wheelfs.idx");
@@ -44,7 +40,7 @@ fn site(folder: &Path) -> Result<(), HarnessError> {
     let reads = index.archives[0].members.iter().zip(0..);
     let reads =
         reads.map(|(member, number)| Read { archive: 0, member: number, range: 0..member.len }).collect();
-    let group = Group { name: "late".to_owned(), parents: Vec::new(), reads, packs: Vec::new() };
+    let group = Group { name: package.to_owned(), parents: Vec::new(), reads, packs: Vec::new() };
     let index = Index { groups: vec![group], ..index };
     Ok(fs::write(file, format::encode(&index).map_err(std::io::Error::other)?)?)
 }
@@ -66,7 +62,15 @@ async fn run(
 async fn an_import_finds_what_it_would_have_made() -> Result<(), HarnessError> {
     let parts = Parts::find()?;
     let folder = tempfile::tempdir()?;
-    site(folder.path())?;
+    let sources: [(&str, &[u8]); 6] = [
+        ("__init__.py", b""),
+        ("plain.py", b"VALUE = 'plain'\n\ndef fail():\n    raise ValueError\n"),
+        ("warns.py", br"PATTERN = '\d'"),
+        ("broken.py", b"x = 1\nx =\n"),
+        ("replaced.py", b"VALUE = 'old'\n"),
+        ("unlinked.py", b"VALUE = 'old'\n"),
+    ];
+    site(folder.path(), "late", &sources)?;
     let site = Site::of(&[("/wheels", folder.path())]).start(Line::new(20, 4)).await?;
     for version in ["0.27.7", "314.0.7"] {
         let wheelfs = json!({ "index": folder.path().join("wheelfs.idx"), "baseUrl": site.url("/wheels/") });
@@ -94,6 +98,45 @@ async fn an_import_finds_what_it_would_have_made() -> Result<(), HarnessError> {
             "{}",
             lazy.trace
         );
+    }
+    Ok(())
+}
+
+/// No more sources than the worker takes at once: the thread, which compiles what is left while it waits, leaves all to it.
+#[tokio::test]
+async fn a_copy_of_the_interpreter_compiles_what_the_interpreter_would() -> Result<(), HarnessError> {
+    let parts = Parts::find()?;
+    let folder = tempfile::tempdir()?;
+    let types = "from __future__ import annotations\n\nclass A[T]:\n    \"Doc.\"\n    x: list[T] = []\n";
+    let sources: [(&str, &[u8]); 9] = [
+        ("__init__.py", b""),
+        // What these need of Python the copy does not have.
+        ("a_letters.py", "ª = 1\n".as_bytes()),
+        ("a_warns.py", br"PATTERN = '\d'"),
+        ("coding.py", b"# -*- coding: latin-1 -*-\nTEXT = '\xe9'\n"),
+        ("constants.py", b"SET = 1 in {3, 'a', b'b', 2.5, None, 1j}\nBIG = 2 ** 70\nCUT = [1][0:1]\n"),
+        ("null.py", b"x = 1\0\ny = 2\n"),
+        ("syntax.py", b"x = 1\nx =\n"),
+        ("types.py", types.as_bytes()),
+        ("utf8.py", b"x = '\xff'\n"),
+    ];
+    site(folder.path(), "made", &sources)?;
+    let site = Site::of(&[("/wheels", folder.path())]).start(Line::new(20, 4)).await?;
+    for version in VERSIONS {
+        let wheelfs = json!({ "index": folder.path().join("wheelfs.idx"), "baseUrl": site.url("/wheels/") });
+        let lazy = run(&parts, version, &site, wheelfs, 4, "tests/apps/compiled.py").await?;
+        let expected = [
+            "a_letters: imported, here",
+            "a_warns: imported, here",
+            "coding: imported, elsewhere, the same",
+            "constants: imported, elsewhere, the same",
+            "null: SyntaxError, here",
+            "syntax: SyntaxError, here",
+            "types: imported, elsewhere, the same",
+            "utf8: SyntaxError, here",
+        ];
+        let output: Vec<&str> = lazy.output.lines().collect();
+        assert_eq!((lazy.error, output), (None, expected.to_vec()), "{version}");
     }
     Ok(())
 }

@@ -32,6 +32,7 @@ export class Backend {
   /** Absolute paths of the roots, by inode. @type {string[]} */
   roots = [];
   /** Told of each promise that Python, or who is going to run it, waits for. @type {((promise: Promise<any>) => void) | undefined} */ onWait;
+  /** A promise for the file at a path that does not exist, if it is being made. @type {((path: string) => Promise<any> | undefined) | undefined} */ making;
 
   /**
    * @param {any} FS Emscripten's.
@@ -75,7 +76,8 @@ export class Backend {
     if (flags & (O_TRUNC | O_DIRECTORY | O_PATH)) return null;
     if (dirfd !== AT_FDCWD && path[0] !== "/") return null;
     const node = this.find(path);
-    const ino = node?.stream_ops === this.streamOps && node.wheelfs?.ino;
+    if (!node) return this.#awaited(this.making?.(path));
+    const ino = node.stream_ops === this.streamOps && node.wheelfs?.ino;
     // Python opens a library before it loads it, to see that it can.
     if (ino && !(flags & O_ACCMODE) && this.#filesystem.isSplit(ino)) return null;
     // `open` follows at once, and would ask again.
@@ -122,9 +124,29 @@ export class Backend {
   missing(/** @type {any} */ node, start = 0, end = Infinity) {
     const lazy = node?.wheelfs;
     if (!lazy || this.#FS.isDir(node.mode)) return null;
-    const promise = this.#filesystem.missing(lazy.ino, start, end);
+    return this.#awaited(this.#filesystem.missing(lazy.ino, start, end));
+  }
+
+  #awaited(/** @type {Promise<any> | undefined} */ promise) {
     if (promise) this.onWait?.(promise);
     return promise ?? null;
+  }
+
+  /**
+   * Puts bytecode of a lazy source where importlib looks for it. It goes when it has been read.
+   *
+   * @param {string} path
+   * @param {Uint8Array} bytes
+   * @param {import("./compiler.mjs").Source} of
+   */
+  addBytecode(path, bytes, { source, ino, length }) {
+    const FS = this.#FS;
+    // Not where it has been replaced.
+    if (this.find(source)?.wheelfs?.ino !== ino) return;
+    const folder = path.replace(/[/][^/]*$/, "");
+    if (!this.find(folder)) FS.mkdir(folder);
+    FS.writeFile(path, bytes, { canOwn: true });
+    this.readOnce(path, ino, length);
   }
 
   /** The file at `path`, MEMFS's, goes when it has been read. It stands for the lazy file `ino`, of `length` bytes. */
@@ -145,9 +167,7 @@ export class Backend {
   /** Nothing, or a promise that never rejects, for what is to be linked for the library at `path`. */
   missingLibrary(/** @type {string} */ path) {
     const lazy = this.find(path)?.wheelfs;
-    const promise = lazy && this.#filesystem.missingLibrary(lazy.ino);
-    if (promise) this.onWait?.(promise);
-    return promise;
+    return this.#awaited(lazy && this.#filesystem.missingLibrary(lazy.ino));
   }
 
   /** Whether nothing is missing of what is to be linked for a library. */

@@ -26,6 +26,7 @@ export const canSuspend = "Suspending" in WebAssembly;
 export class Bridge {
   /** Set once Emscripten's module object exists. @type {any} */ module;
   /** Exports of Pyodide's main module, once it is there. @type {any} */ interpreter;
+  /** What that was made of. @type {{module: WebAssembly.Module, imports: any}} */ program = /** @type {any} */ (undefined);
   /** Set by `fsInit`. @type {Backend | undefined} */ backend;
   /** Set once Python runs: nothing waits during boot. */
   live = false;
@@ -57,6 +58,7 @@ export class Bridge {
       return instantiate(imports, (/** @type {WebAssembly.Instance} */ instance, /** @type {any} */ module) => {
         try {
           this.interpreter = instance.exports;
+          this.program = { module, imports };
           connect(instance.exports);
           done(instance, module);
         } catch (error) {

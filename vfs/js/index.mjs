@@ -9,10 +9,11 @@ import { Ahead } from "./ahead.mjs";
 import { Backend } from "./backend.mjs";
 import { Bridge, canSuspend } from "./bridge.mjs";
 import { WheelfsError } from "./error.mjs";
+import { compiler, openWorker } from "./compiler.mjs";
 import { Packages } from "./packages.mjs";
 import { precompiler } from "./precompiler.mjs";
 import { WorkerUnpacker, serve } from "./unpacker.mjs";
-import init, { Filesystem, initSync, unpackHere } from "./wheelfs.js";
+import { Filesystem, start, unpackHere } from "./wheelfs.js";
 
 export { WheelfsError };
 
@@ -143,7 +144,10 @@ export async function loadPyodide(options = {}) {
   };
   refresh();
 
-  backend.onWait = precompiler(bridge, backend, files, () => install(pyodide, "precompile.py"));
+  const inWorker = compiler(bridge, backend, files, (copy) => install(pyodide, "compiler.py", copy), node?.openWorker ?? openWorker);
+  backend.making = inWorker.missing;
+  backend.onWait = precompiler(bridge, backend, files, inWorker.fill, () => install(pyodide, "precompile.py"));
+  inWorker.fill();
   const ahead = canSuspend ? undefined : new Ahead(pyodide, files, bridge);
   const manager = new Packages(pyodide, files, await base, refresh, ahead);
   pyodide.loadPackage = manager.loadPackage.bind(manager);
@@ -170,7 +174,7 @@ export async function loadPyodide(options = {}) {
 
 /** What the worker that `unpacker.mjs` starts does. @internal */
 export function unpackInWorker() {
-  serve((module) => initSync({ module }), unpackHere);
+  serve(start, unpackHere);
 }
 
 /** A module of Pyodide's. @internal */
@@ -248,16 +252,19 @@ function runtimeGate(/** @type {string[]} */ urls) {
 
 /** The wasm module, once per page. */
 function loadModule(/** @type {typeof fetch | undefined} */ get) {
-  ready ??= (async () => init({ module_or_path: get ? await readWhole(place.wasm.href, get) : place.wasm }))();
+  const whole = async () => WebAssembly.compile(await readWhole(place.wasm.href, get, "is it beside index.js?"));
+  ready ??= (get ? whole() : WebAssembly.compileStreaming(fetch(place.wasm)).catch(whole)).then(start);
   // The next call tries again.
   ready.catch(() => (ready = undefined));
   return ready;
 }
 
 /** All bytes of a small file. `get`: `fetch`, or what does its work in Node. */
-async function readWhole(/** @type {string} */ url, /** @type {(url: string) => Promise<Response>} */ get = fetch) {
+async function readWhole(
+  /** @type {string} */ url, /** @type {(url: string) => Promise<Response>} */ get = fetch, remedy = "check the URL in the option `wheelfs`",
+) {
   const unreachable = (/** @type {string} */ found, /** @type {string} */ code) =>
-    new WheelfsError(`${url}: ${found}: check the URL in the option \`wheelfs\``, code, url);
+    new WheelfsError(`${url}: ${found}: ${remedy}`, code, url);
   let response;
   try {
     response = await get(url);

@@ -29,6 +29,20 @@ port.on("message", async ({ url, start, end }) => {
 });
 `;
 
+/** What a worker's text finds in a browser. */
+const SCOPE = `
+const { parentPort } = require("node:worker_threads");
+globalThis.postMessage = (message, transfer) => parentPort.postMessage(message, transfer);
+parentPort.on("message", (data) => onmessage({ data }));
+`;
+
+/** Starts a worker that keeps nobody from ending. */
+export function openWorker(/** @type {string} */ text, /** @type {(data: any) => void} */ receive, /** @type {() => void} */ fail) {
+  const thread = new Worker(SCOPE + text, { eval: true });
+  thread.on("message", receive).on("error", fail).unref();
+  return /** @type {import("./compiler.mjs").Thread} */ (thread);
+}
+
 /** A folder as Pyodide's Node code takes it: a path, where it is in the filesystem. */
 export function folder(/** @type {string} */ url) {
   return url.startsWith("file:") ? fileURLToPath(url) : url;

@@ -1,8 +1,8 @@
 /**
- * What an import will need is done while it waits: sources that have arrived are compiled, libraries linked.
+ * What an import will need is done while it waits: libraries that have arrived are linked, sources given to a worker.
  *
  * A wheel's files lie in another order than Python reads them in. While one is waited for, many that are read later are
- * here, and the thread has nothing to do; when it has come, compiling what came before is most of what is left.
+ * here, and the thread has nothing to do.
  */
 
 /** @typedef {import("./backend.mjs").Backend} Backend */
@@ -10,17 +10,18 @@
 /** @typedef {import("./wheelfs.js").Filesystem} Filesystem */
 /** @typedef {(path: string, source: Uint8Array) => string | undefined} Compile */
 
-/** For how many milliseconds the thread is kept from what arrives meanwhile: half a frame. One source may take longer. */
+/** For how many milliseconds the thread is kept from what arrives meanwhile: half a frame. One library may take longer. */
 const SLICE = 8;
 
 /**
  * @param {Bridge} bridge
  * @param {Backend} backend
  * @param {Filesystem} filesystem
+ * @param {() => void} fill Gives sources to the worker, which come first.
  * @param {() => Compile} install Makes `precompile` of `vfs/py/precompile.py`, when there is something to compile.
  * @returns {(promise: Promise<any>) => void} The backend's `onWait`.
  */
-export function precompiler(bridge, backend, filesystem, install) {
+export function precompiler(bridge, backend, filesystem, fill, install) {
   /** @type {Compile | undefined} */ let compile;
   let waits = 0;
   let runs = false;
@@ -36,7 +37,8 @@ export function precompiler(bridge, backend, filesystem, install) {
         began = performance.now();
       }
       if (!waits) break;
-      const [path] = backend.paths(filesystem.nextToPrepare());
+      fill();
+      const [path] = backend.paths(filesystem.nextToPrepare(false));
       if (path) await prepare(path);
       else await filesystem.arrival();
     }

@@ -159,7 +159,12 @@ export class WorkerUnpacker {
 
 /** A worker that runs the page's own code: that is here, from whichever origin it came, and costs no round trip. */
 function fromSource() {
-  const url = URL.createObjectURL(new Blob([`(${place.source()})({}).unpackInWorker()`], { type: "text/javascript" }));
+  return fromText(`(${place.source()})({}).unpackInWorker()`);
+}
+
+/** A worker that runs this text. */
+export function fromText(/** @type {string} */ text) {
+  const url = URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
   const worker = new Worker(url);
   worker.addEventListener("message", () => URL.revokeObjectURL(url), { once: true });
   return worker;

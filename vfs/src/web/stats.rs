@@ -28,7 +28,7 @@ export interface Stats {
   members: number;
   /** Bytes they decoded to. */
   decodedBytes: number;
-  /** Sources compiled, and libraries linked, while Python waited for others. */
+  /** Sources compiled, and libraries linked, before Python asked for them. */
   prepared: number;
   /** Decoded bytes held for another read. */
   cachedBytes: number;
