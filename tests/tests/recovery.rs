@@ -415,3 +415,19 @@ async fn packs_are_unpacked_where_that_is_possible() -> Result<(), HarnessError>
     }
     Ok(())
 }
+
+/// A worker compiles sources that have arrived, and the page itself where no worker is allowed or none says anything.
+#[tokio::test]
+async fn sources_are_compiled_where_that_is_possible() -> Result<(), HarnessError> {
+    let parts = Parts::find()?;
+    let site = Site::new(&parts, PYODIDE)?.with_tests().start(Line::new(0, 0)).await?;
+    let browser = Browser::start(&parts).await?;
+    for (how, of_page) in [("", "False"), ("&policy='none'", "True"), ("&silent", "True")] {
+        let page = format!("/tests/lazy.html?app=who_compiles&index=/index/pandas/wheelfs.idx{how}");
+        let run: Lazy = browser.result(&site.url(&page)).await?;
+        let expected = format!("3 True {of_page}");
+        assert_eq!((run.output, run.warnings.as_slice()), (expected, [].as_slice()), "{how}");
+        assert_eq!(run.stats["blockingRequests"], 0.0, "{how}: {:?}", run.stats);
+    }
+    Ok(())
+}
