@@ -3,6 +3,7 @@
  * waits. An import that comes sooner waits for its bytecode.
  */
 
+import { uninterrupted } from "./precompiler.mjs";
 import { fromText } from "./unpacker.mjs";
 import { Filesystem } from "./wheelfs.js";
 
@@ -10,13 +11,20 @@ import { Filesystem } from "./wheelfs.js";
 /** @typedef {import("./bridge.mjs").Bridge} Bridge */
 /** @typedef {{source: string, ino: number, length: number}} Source Path, inode, and bytes. */
 /** @typedef {Source & {done: Promise<void>, end: (value?: any) => void}} Job */
-/** @typedef {{postMessage(message: any, transfer: ArrayBuffer[]): void, terminate(): void}} Thread */
-/** @typedef {(text: string, receive: (data: any) => void, fail: () => void) => Thread} Open */
+/**
+ * @typedef {object} Thread What is used of a worker.
+ * @property {(message: any, transfer: ArrayBuffer[]) => void} postMessage
+ * @property {() => void} terminate
+ * @property {((event: any) => void) | null} onmessage
+ * @property {((event: any) => void) | null} onerror
+ */
 
 /** How many sources the worker has at a time: an import of the last of them waits for all. */
 const ROOM = 8;
 /** For how many milliseconds an import waits. A worker that was ended for its memory says nothing any more. */
 const PATIENCE = 10_000;
+/** The most bytes of the interpreter's memory that are copied, twice, to compile a little sooner. */
+const LARGEST = 1 << 27;
 /** For how many milliseconds the worker is kept when it has nothing to do. */
 const KEEP = 5_000;
 
@@ -25,9 +33,9 @@ const KEEP = 5_000;
  * @param {Backend} backend
  * @param {Filesystem} filesystem
  * @param {(copy: (magic: number, format: number) => void) => string} install Of `vfs/py/compiler.py`.
- * @param {Open} open Starts a worker.
+ * @param {((text: string) => Thread) | undefined} open Starts a worker where that is no browser's.
  */
-export function compiler(bridge, backend, filesystem, install, open) {
+export function compiler(bridge, backend, filesystem, install, open = fromText) {
   /** What the worker has, by the path of the bytecode. @type {Map<string, Job>} */ const jobs = new Map();
   /** @type {Thread | undefined} */ let worker;
   /** @type {ReturnType<typeof setTimeout>} */ let idle;
@@ -36,7 +44,7 @@ export function compiler(bridge, backend, filesystem, install, open) {
 
   /** Gives the worker what it has room for. To be called where Python can be run. */
   function fill() {
-    while (jobs.size < room) {
+    while (jobs.size < room && bridge.module.HEAPU8.length < LARGEST) {
       const [source] = backend.paths(filesystem.nextToPrepare(true));
       if (!source) break;
       send(source);
@@ -48,7 +56,7 @@ export function compiler(bridge, backend, filesystem, install, open) {
     const bytes = filesystem.bytes(ino);
     if (!bytes) return;
     try {
-      worker ??= start();
+      if (!worker) start();
     } catch {
       return fail();
     }
@@ -58,33 +66,39 @@ export function compiler(bridge, backend, filesystem, install, open) {
     job.done = new Promise((resolve) => (job.end = resolve));
     jobs.set(path, job);
     const text = bytes.slice();
-    worker.postMessage({ path, source, text, modified }, [text.buffer]);
+    worker?.postMessage({ path, source, text, modified }, [text.buffer]);
   }
 
   function start() {
-    const thread = open(new TextDecoder().decode(Filesystem.carried("compiler.js")), receive, fail);
-    const { module: emscripten, program, interpreter } = bridge;
-    const { module, imports } = program;
-    tag = install((magic, format) => {
-      const memory = emscripten.HEAPU8.buffer.slice();
-      const globals = WebAssembly.Module.imports(module)
-        .filter(({ kind }) => kind === "global")
-        .map((one) => imports[one.module][one.name].value);
-      // Pyodide 314's main module has its own.
-      const { __indirect_function_table: table, __stack_pointer: stack } = interpreter.__stack_pointer ? interpreter : imports.env;
-      thread.postMessage({ module, memory, globals, table: table.length, stack: stack.value, magic, format }, [memory]);
-    });
-    return thread;
+    const { interpreter, module: emscripten, program: { module, imports } } = bridge;
+    const thread = (worker = open(new TextDecoder().decode(Filesystem.carried("compiler.js"))));
+    thread.onmessage = ({ data }) => receive(data);
+    thread.onerror = (event) => {
+      event.preventDefault?.();
+      fail();
+    };
+    tag = uninterrupted(emscripten, () =>
+      install((magic, format) => {
+        const memory = emscripten.HEAPU8.buffer.slice();
+        const globals = WebAssembly.Module.imports(module)
+          .filter(({ kind }) => kind === "global")
+          .map((one) => imports[one.module][one.name].value);
+        // Pyodide 314's main module has its own.
+        const { __indirect_function_table: table, __stack_pointer: stack } = interpreter.__stack_pointer ? interpreter : imports.env;
+        thread.postMessage({ module, memory, globals, table: table.length, stack: stack.value, magic, format }, [memory]);
+      }),
+    );
   }
 
   function receive(/** @type {{path: string, bytecode: Uint8Array | undefined}} */ { path, bytecode }) {
     const job = jobs.get(path);
     if (!job) return;
     jobs.delete(path);
-    if (bytecode) backend.addBytecode(path, bytecode, job);
+    // Who waits goes on when this has returned.
     job.end();
     fill();
     if (!jobs.size) idle = setTimeout(stop, KEEP);
+    if (bytecode) backend.addBytecode(path, bytecode, job);
   }
 
   /** There can be no worker here, or no copy of this interpreter. */
@@ -104,21 +118,9 @@ export function compiler(bridge, backend, filesystem, install, open) {
     fill,
     /** A promise for the bytecode at `path`, if it is being made. */
     missing(/** @type {string} */ path) {
-      const job = jobs.get(path);
-      if (!job) return undefined;
-      const timer = setTimeout(fail, PATIENCE);
-      return job.done.finally(() => clearTimeout(timer));
+      const done = jobs.get(path)?.done;
+      const timer = done && setTimeout(fail, PATIENCE);
+      return done?.finally(() => clearTimeout(timer));
     },
   };
-}
-
-/** @type {Open} */
-export function openWorker(text, receive, fail) {
-  const worker = fromText(text);
-  worker.onmessage = ({ data }) => receive(data);
-  worker.onerror = (event) => {
-    event.preventDefault?.();
-    fail();
-  };
-  return worker;
 }

@@ -9,7 +9,7 @@ import { Ahead } from "./ahead.mjs";
 import { Backend } from "./backend.mjs";
 import { Bridge, canSuspend } from "./bridge.mjs";
 import { WheelfsError } from "./error.mjs";
-import { compiler, openWorker } from "./compiler.mjs";
+import { compiler } from "./compiler.mjs";
 import { Packages } from "./packages.mjs";
 import { precompiler } from "./precompiler.mjs";
 import { WorkerUnpacker, serve } from "./unpacker.mjs";
@@ -144,7 +144,7 @@ export async function loadPyodide(options = {}) {
   };
   refresh();
 
-  const inWorker = compiler(bridge, backend, files, (copy) => install(pyodide, "compiler.py", copy), node?.openWorker ?? openWorker);
+  const inWorker = compiler(bridge, backend, files, (copy) => install(pyodide, "compiler.py", copy), node?.openWorker);
   backend.making = inWorker.missing;
   backend.onWait = precompiler(bridge, backend, files, inWorker.fill, () => install(pyodide, "precompile.py"));
   inWorker.fill();

@@ -36,11 +36,20 @@ globalThis.postMessage = (message, transfer) => parentPort.postMessage(message, 
 parentPort.on("message", (data) => onmessage({ data }));
 `;
 
-/** Starts a worker that keeps nobody from ending. */
-export function openWorker(/** @type {string} */ text, /** @type {(data: any) => void} */ receive, /** @type {() => void} */ fail) {
+/** A worker as a browser has it, that keeps nobody from ending. */
+export function openWorker(/** @type {string} */ text) {
   const thread = new Worker(SCOPE + text, { eval: true });
-  thread.on("message", receive).on("error", fail).unref();
-  return /** @type {import("./compiler.mjs").Thread} */ (thread);
+  /** @type {import("./compiler.mjs").Thread} */
+  const worker = {
+    postMessage: (message, transfer) => thread.postMessage(message, transfer),
+    terminate: () => void thread.terminate(),
+    onmessage: null,
+    onerror: null,
+  };
+  thread.on("message", (data) => worker.onmessage?.({ data }));
+  thread.on("error", (error) => worker.onerror?.(error));
+  thread.unref();
+  return worker;
 }
 
 /** A folder as Pyodide's Node code takes it: a path, where it is in the filesystem. */

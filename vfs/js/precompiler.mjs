@@ -52,17 +52,11 @@ export function precompiler(bridge, backend, filesystem, fill, install) {
     if (ino === undefined) return;
     if (!path.endsWith(".py")) return libraries?.loadAhead([path]);
     const source = filesystem.bytes(ino);
-    // An interrupt is for the program.
-    const flag = module._Py_EMSCRIPTEN_SIGNAL_HANDLING;
-    const interruptible = module.HEAP8[flag];
-    module.HEAP8[flag] = 0;
     try {
-      const compiled = source && (compile ??= install())(path, source);
+      const compiled = source && uninterrupted(module, () => (compile ??= install())(path, source));
       if (compiled) backend.readOnce(compiled, ino, source.length);
     } catch {
       // Python could not even say why.
-    } finally {
-      module.HEAP8[flag] = interruptible;
     }
   }
 
@@ -72,6 +66,24 @@ export function precompiler(bridge, backend, filesystem, fill, install) {
     promise.then(end, end);
     if (!runs) run();
   };
+}
+
+/**
+ * Runs Python in the midst of a program, whose an interrupt is.
+ *
+ * @template T
+ * @param {any} module Emscripten's.
+ * @param {() => T} run
+ */
+export function uninterrupted(module, run) {
+  const flag = module._Py_EMSCRIPTEN_SIGNAL_HANDLING;
+  const interruptible = module.HEAP8[flag];
+  module.HEAP8[flag] = 0;
+  try {
+    return run();
+  } finally {
+    module.HEAP8[flag] = interruptible;
+  }
 }
 
 /** Resolves in a task of its own, and at once: a timer would wait for 4 ms. */

@@ -22,15 +22,21 @@ pub(crate) fn declare(places: &Places, source: &Path, package: &Path) -> Result<
     )
 }
 
-/// Checks every module in the clone that does not ship: page, recorder, tests; and the package's declarations, by a
-/// program that uses them.
+/// Checks every script in the clone that is no module of the package: page, recorder, tests, what the package carries; and
+/// the package's declarations, by a program that uses them.
 pub(crate) fn check(places: &Places) -> Result<()> {
     let root = cache::root();
     let mut options = options(places);
     options["noEmit"] = true.into();
     options["paths"]["wheelfs"] = json!([root.join("target/npm/wheelfs/index.d.mts")]);
-    let include = ["demo-site/**/*.mjs", "prefetch-index/**/*.mjs", "tests/**/*.mjs", "tests/**/*.mts"]
-        .map(|glob| root.join(glob));
+    let include = [
+        "demo-site/**/*.mjs",
+        "prefetch-index/**/*.mjs",
+        "tests/**/*.mjs",
+        "tests/**/*.mts",
+        "vfs/worker/*.js",
+    ]
+    .map(|glob| root.join(glob));
     compile(places, "clone", &json!({ "compilerOptions": options, "include": include }))
 }
 
