@@ -145,7 +145,7 @@ export class Backend {
     if (this.find(source)?.wheelfs?.ino !== ino) return;
     const folder = path.replace(/[/][^/]*$/, "");
     if (!this.find(folder)) FS.mkdir(folder);
-    FS.writeFile(path, bytes, { canOwn: true });
+    FS.writeFile(path, bytes);
     this.readOnce(path, ino, length);
   }
 

@@ -13,7 +13,7 @@ import { Filesystem } from "./wheelfs.js";
 /** @typedef {Source & {done: Promise<void>, end: (value?: any) => void}} Job */
 /**
  * @typedef {object} Thread What is used of a worker.
- * @property {(message: any, transfer: ArrayBuffer[]) => void} postMessage
+ * @property {(message: any, transfer?: any) => void} postMessage
  * @property {() => void} terminate
  * @property {((event: any) => void) | null} onmessage
  * @property {((event: any) => void) | null} onerror
@@ -38,7 +38,7 @@ const KEEP = 5_000;
 export function compiler(bridge, backend, filesystem, install, open = fromText) {
   /** What the worker has, by the path of the bytecode. @type {Map<string, Job>} */ const jobs = new Map();
   /** @type {Thread | undefined} */ let worker;
-  /** @type {ReturnType<typeof setTimeout>} */ let idle;
+  /** @type {any} */ let idle;
   let room = ROOM;
   let tag = "";
 
@@ -65,8 +65,8 @@ export function compiler(bridge, backend, filesystem, install, open = fromText) 
     /** @type {any} */ const job = { source, ino, length: bytes.length };
     job.done = new Promise((resolve) => (job.end = resolve));
     jobs.set(path, job);
-    const text = bytes.slice();
-    worker?.postMessage({ path, source, text, modified }, [text.buffer]);
+    // A clone would be one of all that the bytes are a part of.
+    worker?.postMessage({ path, source, text: bytes.slice(), modified });
   }
 
   function start() {
@@ -74,7 +74,7 @@ export function compiler(bridge, backend, filesystem, install, open = fromText) 
     const thread = (worker = open(new TextDecoder().decode(Filesystem.carried("compiler.js"))));
     thread.onmessage = ({ data }) => receive(data);
     thread.onerror = (event) => {
-      event.preventDefault?.();
+      event.preventDefault();
       fail();
     };
     tag = uninterrupted(emscripten, () =>
@@ -97,7 +97,11 @@ export function compiler(bridge, backend, filesystem, install, open = fromText) 
     // Who waits goes on when this has returned.
     job.end();
     fill();
-    if (!jobs.size) idle = setTimeout(stop, KEEP);
+    if (!jobs.size) {
+      idle = setTimeout(stop, KEEP);
+      // Node would not end before.
+      idle.unref?.();
+    }
     if (bytecode) backend.addBytecode(path, bytecode, job);
   }
 

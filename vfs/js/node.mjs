@@ -47,7 +47,7 @@ export function openWorker(/** @type {string} */ text) {
     onerror: null,
   };
   thread.on("message", (data) => worker.onmessage?.({ data }));
-  thread.on("error", (error) => worker.onerror?.(error));
+  thread.on("error", () => worker.onerror?.({ preventDefault() {} }));
   thread.unref();
   return worker;
 }
