@@ -1,5 +1,6 @@
 /**
- * What an import will need is done while it waits: libraries that have arrived are linked, sources given to a worker.
+ * What an import will need is done while it waits: libraries that have arrived are linked, and sources compiled that the
+ * worker (`compiler.mjs`) has no room for.
  *
  * A wheel's files lie in another order than Python reads them in. While one is waited for, many that are read later are
  * here, and the thread has nothing to do.
@@ -10,7 +11,7 @@
 /** @typedef {import("./wheelfs.js").Filesystem} Filesystem */
 /** @typedef {(path: string, source: Uint8Array) => string | undefined} Compile */
 
-/** For how many milliseconds the thread is kept from what arrives meanwhile: half a frame. One library may take longer. */
+/** For how many milliseconds the thread is kept from what arrives meanwhile: half a frame. One library or source may take longer. */
 const SLICE = 8;
 
 /**
