@@ -53,24 +53,25 @@ fn shorten_names(folder: &Path) -> Result<()> {
         glue = glue.replace(&key, &format!(" {short}: "));
         import.name = short;
     }
-    let mut numbers = HashMap::new();
+    let mut names = HashMap::new();
     for (export, number) in module.exports.iter_mut().zip(0..) {
-        numbers.insert(std::mem::replace(&mut export.name, format!("_{number}")), number);
+        let short = format!("_{number}");
+        names.insert(std::mem::replace(&mut export.name, short.clone()), short);
     }
     module.emit_wasm_file(&module_file)?;
-    Ok(fs::write(&glue_file, renamed(&glue, &numbers)?)?)
+    Ok(fs::write(&glue_file, renamed(&glue, &names)?)?)
 }
 
-/// The glue, with numbers for the members of its object `wasm`.
-fn renamed(glue: &str, numbers: &HashMap<String, usize>) -> Result<String> {
+/// The glue, with these names for the members of its object `wasm`.
+fn renamed(glue: &str, names: &HashMap<String, String>) -> Result<String> {
     const OBJECT: &str = "wasm.";
     let mut parts = glue.split(OBJECT);
     let mut renamed = parts.next().unwrap_or_default().to_owned();
     for part in parts {
         let end = part.find(|letter: char| !letter.is_alphanumeric() && letter != '_').unwrap_or(part.len());
         let (name, rest) = part.split_at(end);
-        let number = numbers.get(name).with_context(|| format!("the module does not export {name}"))?;
-        renamed.push_str(&format!("{OBJECT}_{number}{rest}"));
+        let short = names.get(name).with_context(|| format!("the module does not export {name}"))?;
+        renamed.extend([OBJECT, short, rest]);
     }
     Ok(renamed)
 }

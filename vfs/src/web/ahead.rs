@@ -110,9 +110,9 @@ impl State {
         self.start_again(&groups);
     }
 
-    /// The first source, or else the first library, that groups have brought by ranges and Python has not read, as (root,
-    /// path below it). Each is named once.
-    pub(crate) fn next_to_prepare(&mut self, source: bool) -> Option<(Ino, String)> {
+    /// The first source or library that groups have brought by ranges and Python has not read, as (root, path below it).
+    /// Each is named once. `only_sources`: libraries are passed over, and stay to be named.
+    pub(crate) fn next_to_prepare(&mut self, only_sources: bool) -> Option<(Ino, String)> {
         let mut next = None;
         let mut unprepared = std::mem::take(&mut self.unprepared);
         unprepared.retain(|id| {
@@ -122,7 +122,7 @@ impl State {
             let Some(member) = self.member(*id).filter(|_| !self.is_kept(FileId::Member(*id))) else {
                 return false;
             };
-            if source && !member.is_source() {
+            if only_sources && !member.is_source() {
                 return true;
             }
             match self.scheduler.find(id.archive, &member.span()) {

@@ -79,8 +79,7 @@ impl Filesystem {
         Ok(Self { shared: Rc::new(RefCell::new(state)) })
     }
 
-    /// A file that this module carries: of `bridge/` a module, `"bridge.wasm"`, of `py/` and
-    /// `worker/` a source, `"locks.py"`.
+    /// A file that this module carries: of `bridge/` a module, `"bridge.wasm"`, of `py/` and `worker/` a source, `"locks.py"`.
     pub fn carried(name: &str) -> Option<Uint8Array> {
         CARRIED.iter().find(|file| file.0 == name).map(|file| Uint8Array::from(file.1))
     }
@@ -260,11 +259,11 @@ impl Filesystem {
         }))
     }
 
-    /// The next source, or else the next library, that groups have brought, Python has not read, and was not named before:
-    /// inode of the root, path below it. Empty: none is here.
+    /// The next source or library that groups have brought, Python has not read, and was not named before: inode of the
+    /// root, path below it. Empty: none is here. `onlySources`: libraries are passed over, and stay to be named.
     #[wasm_bindgen(js_name = nextToPrepare)]
-    pub fn next_to_prepare(&self, source: bool) -> Array {
-        rows(self.shared.borrow_mut().next_to_prepare(source).into_iter().collect())
+    pub fn next_to_prepare(&self, #[wasm_bindgen(js_name = onlySources)] only_sources: bool) -> Array {
+        rows(self.shared.borrow_mut().next_to_prepare(only_sources).into_iter().collect())
     }
 
     /// Resolves when bytes of a wheel arrive.
