@@ -164,6 +164,30 @@ export class Backend {
     };
   }
 
+  /** What a folder holds, by name. */
+  contents(/** @type {any} */ folder) {
+    this.#fill(folder);
+    return folder.contents;
+  }
+
+  /**
+   * The bytecode that archives have of a lazy source, if it is here. It counts as read. An empty source is its own.
+   *
+   * @param {string} path
+   * @param {string} suffix of its file, in place of `.py`.
+   */
+  bytecode(path, suffix) {
+    const source = this.find(path);
+    if (!source?.wheelfs) return;
+    if (source.usedBytes === 0) return new Uint8Array(0);
+    const cache = this.contents(source.parent).__pycache__;
+    if (!cache?.wheelfs || !this.#FS.isDir(cache.mode)) return;
+    const ino = this.contents(cache)[source.name.replace(/[.]py$/, suffix)]?.wheelfs?.ino;
+    const bytes = ino && this.#filesystem.bytes(ino);
+    if (bytes) this.#filesystem.noteRead(ino, 0, bytes.length);
+    return bytes;
+  }
+
   /** Nothing, or a promise that never rejects, for what is to be linked for the library at `path`. */
   missingLibrary(/** @type {string} */ path) {
     const lazy = this.find(path)?.wheelfs;

@@ -12,6 +12,7 @@ import { WheelfsError } from "./error.mjs";
 import { compiler } from "./compiler.mjs";
 import { Packages } from "./packages.mjs";
 import { precompiler } from "./precompiler.mjs";
+import { Modules } from "./modules.mjs";
 import { WorkerUnpacker, serve } from "./unpacker.mjs";
 import { Filesystem, start, unpackHere } from "./wheelfs.js";
 
@@ -328,7 +329,7 @@ function prepare(/** @type {any} */ pyodide, /** @type {Bridge} */ bridge, /** @
   };
   install(pyodide, "locks.py", turnstile, files.noteImport.bind(files));
   if (bridge.collector) install(pyodide, "collector.py", bridge.collector);
-  return install(pyodide, "finders.py", backend.roots[SITE_PACKAGES]);
+  return install(pyodide, "finders.py", backend.roots[SITE_PACKAGES], new Modules(pyodide.FS, backend));
 }
 
 /** Runs a Python source that the module carries, and the function `install` that it defines. */

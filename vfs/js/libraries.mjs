@@ -10,6 +10,7 @@
  */
 
 import { instance } from "./carried.mjs";
+import { compiledFrom } from "./unpacker.mjs";
 
 /** @typedef {import("./backend.mjs").Backend} Backend */
 
@@ -82,7 +83,7 @@ export class Libraries {
     for (const library of this.#closure(path)) {
       if (this.#loaded.has(library)) continue;
       const bytes = this.#backend.library(library);
-      this.#link(library, bytes, await WebAssembly.compile(bytes));
+      this.#link(library, bytes, compiledFrom.get(bytes) ?? (await WebAssembly.compile(bytes)));
     }
   }
 
@@ -118,7 +119,7 @@ export class Libraries {
    * @param {Uint8Array<ArrayBuffer>} bytes
    * @param {WebAssembly.Module} [compiled]
    */
-  #link(path, bytes, compiled) {
+  #link(path, bytes, compiled = compiledFrom.get(bytes)) {
     if (this.#loaded.has(path)) return;
     this.#forget(path);
     const { FS, PATH, LDSO } = this.#module;
@@ -133,7 +134,10 @@ export class Libraries {
       const wheelfs = primary.exports;
       const table = wheelfs["wheelfs:table"];
       if (!table) return primary;
-      const complete = () => new Instance(new Module(this.#backend.secondary(ino)), { ...imports, wheelfs });
+      const complete = () => {
+        const secondary = this.#backend.secondary(ino);
+        return new Instance(compiledFrom.get(secondary) ?? new Module(secondary), { ...imports, wheelfs });
+      };
       table.set(0, instance("call.wasm", { js: { complete } }).exports.complete);
       return { exports: Object.fromEntries(Object.entries(wheelfs).filter(([name]) => !name.startsWith("wheelfs:"))) };
     };

@@ -5,17 +5,27 @@
  */
 
 /** @typedef {import("./wheelfs.js").Unpacker} Unpacker */
-/** @typedef {{number: number, url: string, length: number, id: Uint8Array, lengths: Float64Array, early: boolean}} Job */
+/** @typedef {{number: number, url: string, length: number, id: Uint8Array, lengths: Float64Array, read: number, early: boolean}} Job */
 /** @typedef {{number: number, chunk?: Uint8Array<ArrayBuffer>}} Piece Of a pack that the page fetches; without a chunk, nothing follows. */
+/** @typedef {{resume: true}} Resume What waits of the packs that are being unpacked need not wait any more. */
 /** @typedef {{number: number, file: number, bytes: Uint8Array, received: number}} Unpacked */
-/** @typedef {{module: WebAssembly.Module}} Compiled */
+/** @typedef {{number: number, file: number, module: WebAssembly.Module}} Compiled */
 /** @typedef {{number: number, outcome: string | undefined}} Ended */
-/** @typedef {{emit: (file: number, bytes: Uint8Array, received: number) => void, end: (outcome: string | undefined) => void, fail: () => void}} Client Rejected without a reason: then there can be no worker. */
+/** @typedef {{emit: (file: number, bytes: Uint8Array, received: number) => void, end: (outcome: string | undefined) => void, fail: () => void, libraries: Map<number, Uint8Array>}} Client Rejected without a reason: then there can be no worker. */
 
 /** How long worker and compiled libraries are kept after the last pack, milliseconds: until the program has loaded them. */
 const KEEP = 30_000;
 /** For how many seconds a worker may say nothing while it unpacks. It says every second that it is there. */
 const PATIENCE = 30;
+
+/** Libraries that a worker has compiled, by their bytes. @type {WeakMap<Uint8Array, WebAssembly.Module>} */
+export const compiledFrom = new WeakMap();
+
+/**
+ * How long files that programs were not seen to read wait for the program to have read the others, milliseconds. Unpacking
+ * them takes a core from V8, which compiles what the program runs.
+ */
+const HOLD = 2000;
 
 /** @implements {Unpacker} */
 export class WorkerUnpacker {
@@ -29,11 +39,6 @@ export class WorkerUnpacker {
   /** @type {ReturnType<typeof setInterval> | undefined} */ #watch;
   /** Seconds since the worker said anything, as far as this thread had time to count them. */
   #silent = 0;
-  /**
-   * Libraries that the worker has compiled. An engine that shares compiled code between equal modules (V8) finds it here
-   * when the dynamic linker compiles the same bytes. @type {WebAssembly.Module[]}
-   */
-  #compiled = [];
 
   /**
    * Starts the worker, while index and module come.
@@ -73,10 +78,10 @@ export class WorkerUnpacker {
   }
 
   /** @type {Unpacker["unpack"]} */
-  unpack(url, length, id, lengths, early, emit) {
+  unpack(url, length, id, lengths, read, early, emit) {
     return new Promise((end, fail) => {
       const number = this.#jobs++;
-      this.#clients.set(number, { emit, end, fail });
+      this.#clients.set(number, { emit, end, fail, libraries: new Map() });
       clearTimeout(this.#idle);
       this.#silent = 0;
       // A worker that was ended for its memory says nothing any more.
@@ -86,10 +91,15 @@ export class WorkerUnpacker {
       this.#start();
       if (!this.#worker) return;
       // Both lie in the module's memory: there only until it grows, and a clone would be one of all of it.
-      /** @type {Job} */ const job = { number, url, length, id: id.slice(), lengths: lengths.slice(), early };
+      /** @type {Job} */ const job = { number, url, length, id: id.slice(), lengths: lengths.slice(), read, early };
       this.#worker.postMessage(job);
       if (early) this.#forward(number, url);
     });
+  }
+
+  /** @type {Unpacker["resume"]} */
+  resume() {
+    this.#worker?.postMessage(/** @type {Resume} */ ({ resume: true }));
   }
 
   /** Fetches a pack for the worker, which may not have started yet. What fails here it does again, and says why. */
@@ -119,13 +129,15 @@ export class WorkerUnpacker {
   #receive(/** @type {Unpacked | Compiled | Ended | undefined} */ message) {
     this.#silent = 0;
     if (!message) return;
-    if ("module" in message) {
-      this.#compiled.push(message.module);
-      return;
-    }
     const client = this.#clients.get(message.number);
     if (!client) return;
+    if ("module" in message) {
+      const bytes = client.libraries.get(message.file);
+      if (bytes) compiledFrom.set(bytes, message.module);
+      return;
+    }
     if ("bytes" in message) {
+      if (isWasm(message.bytes)) client.libraries.set(message.file, message.bytes);
       client.emit(message.file, message.bytes, message.received);
       return;
     }
@@ -153,7 +165,6 @@ export class WorkerUnpacker {
     this.#unwatch();
     this.#worker?.terminate();
     this.#worker = undefined;
-    this.#compiled = [];
   }
 }
 
@@ -174,13 +185,15 @@ export function fromText(/** @type {string} */ text) {
  * What the worker does. `open` makes the wasm module its own.
  *
  * @param {(module: WebAssembly.Module) => void} open
- * @param {(url: string, length: number, id: Uint8Array, lengths: Float64Array, stream: ReadableStream | undefined, emit: Function) => Promise<string | undefined>} unpackHere
+ * @param {(url: string, length: number, id: Uint8Array, lengths: Float64Array, read: number, hold: () => Promise<void>, stream: ReadableStream | undefined, emit: Function) => Promise<string | undefined>} unpackHere
  */
 export function serve(open, unpackHere) {
   /** @type {any} */ const scope = globalThis;
   /** Packs that the page fetches. @type {Map<number, ReadableStreamDefaultController<Uint8Array>>} */ const streams = new Map();
-  scope.onmessage = async (/** @type {{data: WebAssembly.Module | Job | Piece}} */ { data }) => {
+  /** End what jobs wait for. @type {Set<() => void>} */ const resumes = new Set();
+  scope.onmessage = async (/** @type {{data: WebAssembly.Module | Job | Piece | Resume}} */ { data }) => {
     if (data instanceof WebAssembly.Module) return open(data);
+    if ("resume" in data) return resumes.forEach((resume) => resume());
     if (!("url" in data)) {
       const stream = streams.get(data.number);
       try {
@@ -191,23 +204,30 @@ export function serve(open, unpackHere) {
       }
       return;
     }
-    const { number, url, length, id, lengths, early } = data;
+    const { number, url, length, id, lengths, read, early } = data;
+    let resume = () => {};
+    /** @type {Promise<void>} */ const resumed = new Promise((resolve) => resumes.add((resume = resolve)));
+    const hold = () => {
+      setTimeout(resume, HOLD);
+      return resumed;
+    };
     const stream = early ? new ReadableStream({ start: (controller) => void streams.set(number, controller) }) : undefined;
     /** @type {Promise<void>[]} */ const compiling = [];
     const emit = (/** @type {number} */ file, /** @type {Uint8Array<ArrayBuffer>} */ bytes, /** @type {number} */ received) => {
       // A module that cannot be compiled is the dynamic linker's to report.
-      if (isWasm(bytes)) compiling.push(WebAssembly.compile(bytes).then((module) => scope.postMessage({ module }), () => {}));
+      if (isWasm(bytes)) compiling.push(WebAssembly.compile(bytes).then((module) => scope.postMessage(/** @type {Compiled} */ ({ number, file, module })), () => {}));
       scope.postMessage(/** @type {Unpacked} */ ({ number, file, bytes, received }), [bytes.buffer]);
     };
     let outcome;
     const alive = setInterval(() => scope.postMessage(undefined), 1000);
     try {
-      outcome = await unpackHere(url, length, id, lengths, stream, emit);
+      outcome = await unpackHere(url, length, id, lengths, read, hold, stream, emit);
       await Promise.all(compiling);
     } catch (error) {
       outcome = String(error);
     }
     clearInterval(alive);
+    resumes.delete(resume);
     scope.postMessage(/** @type {Ended} */ ({ number, outcome }));
   };
 }

@@ -1,0 +1,33 @@
+//! Modules in the folders that wheelfs shows: found where importlib would find them, and loaded from a pack's bytecode.
+
+use demo_site::Line;
+use serde_json::json;
+use wheelfs_tests::{HarnessError, Node, Parts, Recorder, Site};
+
+#[tokio::test]
+async fn modules_are_found_where_importlib_finds_them() -> Result<(), HarnessError> {
+    let node = Node::new(&Parts::find()?);
+    for (version, package) in [("0.27.7", "pandas"), ("314.0.7", "sympy")] {
+        let options = json!({ "packages": [package] });
+        let run = node.lazy(version, options, &["tests/apps/found.py"]).await?;
+        assert_eq!((run.output.lines().last(), run.error), (Some("found"), None), "{version}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn bytecode_of_a_pack_is_loaded_and_a_replaced_source_is_not() -> Result<(), HarnessError> {
+    let parts = Parts::find()?;
+    let folder = Parts::root().join("target/test-index/0.27.7/bytecode");
+    let recorder = Recorder::new(&parts, "0.27.7");
+    let trace = recorder.record("demo-site/apps/pandas.py", &folder)?;
+    recorder.build_with(&[&trace], &["--pack", "--quick"], &folder)?;
+    let site = Site::new(&parts, "0.27.7")?.mount("/packs", &folder).start(Line::new(0, 0)).await?;
+    let wheelfs = json!({ "index": site.url("/packs/wheelfs.idx"), "baseUrl": site.url("/pyodide/") });
+    let options = json!({ "wheelfs": wheelfs, "prefetch": true });
+    let run = Node::new(&parts).lazy("0.27.7", options, &["tests/apps/bytecode.py"]).await?;
+    assert_eq!(run.error, None);
+    let opened = "['util/__init__', 'util/__pycache__/__init__']";
+    assert_eq!(run.output.lines().collect::<Vec<_>>(), [opened, "1 3 True", "[]", "2"]);
+    Ok(())
+}
