@@ -15,13 +15,12 @@ worker.onerror = ({ message }) => Object.assign(window, { result: { error: messa
 worker.onmessage = ({ data }) => {
   if (!data) return;
   if ("outcome" in data) Object.assign(window, { result: { files, held, outcome: data.outcome ?? null } });
-  if (!("bytes" in data)) return;
-  files.push(data.file);
-  if (files.length === job.read) {
+  for (const { file } of data.unpacked ?? []) {
+    if (files.length === job.read) held = performance.now() - read;
+    if (files.push(file) !== job.read) continue;
     read = performance.now();
     if (query.has("resume")) worker.postMessage({ resume: true });
   }
-  if (files.length === job.read + 1) held = performance.now() - read;
 };
 worker.postMessage(await WebAssembly.compileStreaming(fetch("/wheelfs/wheelfs_bg.wasm")));
 worker.postMessage({ ...job, number: 0, id: new Uint8Array(id), lengths: new Float64Array(lengths) });

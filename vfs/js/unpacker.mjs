@@ -8,12 +8,13 @@
 /** @typedef {{number: number, url: string, length: number, id: Uint8Array, lengths: Float64Array, read: number, early: boolean}} Job */
 /** @typedef {{number: number, chunk?: Uint8Array<ArrayBuffer>}} Piece Of a pack that the page fetches; without a chunk, nothing follows. */
 /** @typedef {{resume: true}} Resume What waits of the packs that are being unpacked need not wait any more. */
-/** @typedef {{number: number, file: number, bytes: Uint8Array, received: number}} Unpacked */
+/** @typedef {{file: number, bytes: Uint8Array<ArrayBuffer>, received: number}} Unpacked */
+/** @typedef {{number: number, unpacked: Unpacked[]}} Batch What was unpacked at one go: one task for the page. */
 /** @typedef {{number: number, file: number, module: WebAssembly.Module}} Compiled */
 /** @typedef {{number: number, outcome: string | undefined}} Ended */
 /** @typedef {{emit: (file: number, bytes: Uint8Array, received: number) => void, end: (outcome: string | undefined) => void, fail: () => void, libraries: Map<number, Uint8Array>}} Client Rejected without a reason: then there can be no worker. */
 
-/** How long worker and compiled libraries are kept after the last pack, milliseconds: until the program has loaded them. */
+/** How long the worker is kept after the last pack, milliseconds: there may be another one. */
 const KEEP = 30_000;
 /** For how many seconds a worker may say nothing while it unpacks. It says every second that it is there. */
 const PATIENCE = 30;
@@ -26,6 +27,8 @@ export const compiledFrom = new WeakMap();
  * them takes a core from V8, which compiles what the program runs.
  */
 const HOLD = 2000;
+/** For how long unpacked files are gathered into one message, milliseconds: half a frame. */
+const GATHER = 8;
 
 /** @implements {Unpacker} */
 export class WorkerUnpacker {
@@ -126,7 +129,7 @@ export class WorkerUnpacker {
     send(undefined);
   }
 
-  #receive(/** @type {Unpacked | Compiled | Ended | undefined} */ message) {
+  #receive(/** @type {Batch | Compiled | Ended | undefined} */ message) {
     this.#silent = 0;
     if (!message) return;
     const client = this.#clients.get(message.number);
@@ -136,9 +139,11 @@ export class WorkerUnpacker {
       if (bytes) compiledFrom.set(bytes, message.module);
       return;
     }
-    if ("bytes" in message) {
-      if (isWasm(message.bytes)) client.libraries.set(message.file, message.bytes);
-      client.emit(message.file, message.bytes, message.received);
+    if ("unpacked" in message) {
+      for (const { file, bytes, received } of message.unpacked) {
+        if (isWasm(bytes)) client.libraries.set(file, bytes);
+        client.emit(file, bytes, received);
+      }
       return;
     }
     this.#clients.delete(message.number);
@@ -213,10 +218,24 @@ export function serve(open, unpackHere) {
     };
     const stream = early ? new ReadableStream({ start: (controller) => void streams.set(number, controller) }) : undefined;
     /** @type {Promise<void>[]} */ const compiling = [];
+    /** @type {Unpacked[]} */ let unpacked = [];
+    let began = 0;
+    const send = () => {
+      if (!unpacked.length) return;
+      scope.postMessage(/** @type {Batch} */ ({ number, unpacked }), unpacked.map(({ bytes }) => bytes.buffer));
+      unpacked = [];
+    };
     const emit = (/** @type {number} */ file, /** @type {Uint8Array<ArrayBuffer>} */ bytes, /** @type {number} */ received) => {
+      const now = performance.now();
+      if (unpacked.push({ file, bytes, received }) === 1) {
+        began = now;
+        // When there is no more to unpack of what has come.
+        queueMicrotask(send);
+      }
+      if (now - began > GATHER) send();
       // A module that cannot be compiled is the dynamic linker's to report.
-      if (isWasm(bytes)) compiling.push(WebAssembly.compile(bytes).then((module) => scope.postMessage(/** @type {Compiled} */ ({ number, file, module })), () => {}));
-      scope.postMessage(/** @type {Unpacked} */ ({ number, file, bytes, received }), [bytes.buffer]);
+      const compiled = (/** @type {WebAssembly.Module} */ module) => scope.postMessage(/** @type {Compiled} */ ({ number, file, module }));
+      if (isWasm(bytes)) compiling.push(WebAssembly.compile(bytes).then(compiled, () => {}));
     };
     let outcome;
     const alive = setInterval(() => scope.postMessage(undefined), 1000);

@@ -16,7 +16,7 @@ enum Progress<W> {
         read: u32,
         bytes: u64,
     },
-    /// `to_take`: how many files have to be taken until nearly all that programs read have been.
+    /// `to_take`: how many of the files that programs read nobody has taken yet.
     Coming {
         arrived: Vec<bool>,
         waiters: Vec<(u32, W)>,
@@ -71,9 +71,6 @@ pub fn read_files(pack: &Pack) -> u32 {
     let is_read = |file: &&PackedFile| !matches!(file.content, Content::Secondary(_));
     pack.files.iter().take_while(is_read).count() as u32
 }
-
-/// One of so many files that the recorded programs read may be left by this one, which is another or has changed.
-const LEFT: u32 = 64;
 
 impl<W> Packs<W> {
     /// The packs of an index, none of them opened.
@@ -131,12 +128,11 @@ impl<W> Packs<W> {
         let Some(progress) = self.packs.get_mut(pack as usize) else { return false };
         let Progress::Idle { files, read, bytes } = *progress else { return false };
         let arrived = vec![false; files];
-        let to_take = read - read / LEFT;
-        *progress = Progress::Coming { arrived, waiters: Vec::new(), to_take, to_come: bytes };
+        *progress = Progress::Coming { arrived, waiters: Vec::new(), to_take: read, to_come: bytes };
         true
     }
 
-    /// A file that had come was taken for the first time. True, once for each pack: now nearly all that programs read have been.
+    /// A file that had come was taken for the first time. True, once for each pack: now all that programs read have been.
     pub fn taken(&mut self, file: FileId) -> bool {
         let mut complete = false;
         for place in self.places.get(&file).into_iter().flatten() {
