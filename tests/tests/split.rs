@@ -169,40 +169,6 @@ async fn every_engine_calls_what_nobody_recorded() -> Result<(), HarnessError> {
     Ok(())
 }
 
-#[derive(Deserialize)]
-struct Unpacked {
-    files: Vec<u32>,
-    held: f64,
-    outcome: Option<String>,
-}
-
-/// V8 has the other core while Python imports.
-#[tokio::test]
-async fn what_nobody_called_is_unpacked_when_the_program_has_read_the_rest() -> Result<(), HarnessError> {
-    let packed = Packed::build("0.27.7", "split", PANDAS)?;
-    let index = packed.index()?;
-    let [pack] = index.packs.as_slice() else { panic!("{} packs", index.packs.len()) };
-    let all = pack.files.len() as u32;
-    let read = all - count(&index, |content| matches!(content, Content::Secondary(_))) as u32;
-    let site = Site::new(&packed.parts, "0.27.7")?.with_tests().mount("/packs", &packed.folder);
-    let site = site.start(Line::new(0, 0)).await?;
-    let lengths: Vec<u64> = pack.files.iter().map(|file| index.packed_len(file)).collect();
-    let url = site.url(&format!("/packs/{}", pack.url));
-    let job = json!({ "url": url, "length": pack.len, "id": pack.id, "lengths": lengths, "read": read, "early": false });
-    fs::write(packed.folder.join("job.json"), job.to_string())?;
-    let browser = Browser::start(&packed.parts).await?;
-    let mut held = Vec::new();
-    for resume in ["", "&resume"] {
-        let page = format!("/tests/unpacker.html?job=/packs/job.json{resume}");
-        let run: Unpacked = browser.result(&site.url(&page)).await?;
-        assert_eq!((run.files, run.outcome), ((0..all).collect(), None));
-        held.push(run.held);
-    }
-    // A timer fires late, but not early.
-    assert!(held[0] >= 2000.0 && held[1] < held[0], "{held:?}");
-    Ok(())
-}
-
 #[tokio::test]
 async fn a_pack_that_breaks_off_behind_the_called_functions_leaves_the_wheels() -> Result<(), HarnessError> {
     let packed = Packed::build("0.27.7", "split-short", PANDAS)?;

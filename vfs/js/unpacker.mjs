@@ -5,9 +5,8 @@
  */
 
 /** @typedef {import("./wheelfs.js").Unpacker} Unpacker */
-/** @typedef {{number: number, url: string, length: number, id: Uint8Array, lengths: Float64Array, read: number, early: boolean}} Job */
+/** @typedef {{number: number, url: string, length: number, id: Uint8Array, lengths: Float64Array, early: boolean}} Job */
 /** @typedef {{number: number, chunk?: Uint8Array<ArrayBuffer>}} Piece Of a pack that the page fetches; without a chunk, nothing follows. */
-/** @typedef {{resume: true}} Resume What waits of the packs that are being unpacked need not wait any more. */
 /** @typedef {{file: number, bytes: Uint8Array<ArrayBuffer>, received: number}} Unpacked */
 /** @typedef {{number: number, unpacked: Unpacked[]}} Batch What was unpacked at one go: one task for the page. */
 /** @typedef {{number: number, file: number, module: WebAssembly.Module}} Compiled */
@@ -22,11 +21,6 @@ const PATIENCE = 30;
 /** Libraries that a worker has compiled, by their bytes. @type {WeakMap<Uint8Array, WebAssembly.Module>} */
 export const compiledFrom = new WeakMap();
 
-/**
- * How long files that programs were not seen to read wait for the program to have read the others, milliseconds. Unpacking
- * them takes a core from V8, which compiles what the program runs.
- */
-const HOLD = 2000;
 /** For how long unpacked files are gathered into one message, milliseconds: half a frame. */
 const GATHER = 8;
 
@@ -81,7 +75,7 @@ export class WorkerUnpacker {
   }
 
   /** @type {Unpacker["unpack"]} */
-  unpack(url, length, id, lengths, read, early, emit) {
+  unpack(url, length, id, lengths, early, emit) {
     return new Promise((end, fail) => {
       const number = this.#jobs++;
       this.#clients.set(number, { emit, end, fail, libraries: new Map() });
@@ -94,15 +88,10 @@ export class WorkerUnpacker {
       this.#start();
       if (!this.#worker) return;
       // Both lie in the module's memory: there only until it grows, and a clone would be one of all of it.
-      /** @type {Job} */ const job = { number, url, length, id: id.slice(), lengths: lengths.slice(), read, early };
+      /** @type {Job} */ const job = { number, url, length, id: id.slice(), lengths: lengths.slice(), early };
       this.#worker.postMessage(job);
       if (early) this.#forward(number, url);
     });
-  }
-
-  /** @type {Unpacker["resume"]} */
-  resume() {
-    this.#worker?.postMessage(/** @type {Resume} */ ({ resume: true }));
   }
 
   /** Fetches a pack for the worker, which may not have started yet. What fails here it does again, and says why. */
@@ -190,15 +179,13 @@ export function fromText(/** @type {string} */ text) {
  * What the worker does. `open` makes the wasm module its own.
  *
  * @param {(module: WebAssembly.Module) => void} open
- * @param {(url: string, length: number, id: Uint8Array, lengths: Float64Array, read: number, hold: () => Promise<void>, stream: ReadableStream | undefined, emit: Function) => Promise<string | undefined>} unpackHere
+ * @param {(url: string, length: number, id: Uint8Array, lengths: Float64Array, stream: ReadableStream | undefined, emit: Function) => Promise<string | undefined>} unpackHere
  */
 export function serve(open, unpackHere) {
   /** @type {any} */ const scope = globalThis;
   /** Packs that the page fetches. @type {Map<number, ReadableStreamDefaultController<Uint8Array>>} */ const streams = new Map();
-  /** End what jobs wait for. @type {Set<() => void>} */ const resumes = new Set();
-  scope.onmessage = async (/** @type {{data: WebAssembly.Module | Job | Piece | Resume}} */ { data }) => {
+  scope.onmessage = async (/** @type {{data: WebAssembly.Module | Job | Piece}} */ { data }) => {
     if (data instanceof WebAssembly.Module) return open(data);
-    if ("resume" in data) return resumes.forEach((resume) => resume());
     if (!("url" in data)) {
       const stream = streams.get(data.number);
       try {
@@ -209,13 +196,7 @@ export function serve(open, unpackHere) {
       }
       return;
     }
-    const { number, url, length, id, lengths, read, early } = data;
-    let resume = () => {};
-    /** @type {Promise<void>} */ const resumed = new Promise((resolve) => resumes.add((resume = resolve)));
-    const hold = () => {
-      setTimeout(resume, HOLD);
-      return resumed;
-    };
+    const { number, url, length, id, lengths, early } = data;
     const stream = early ? new ReadableStream({ start: (controller) => void streams.set(number, controller) }) : undefined;
     /** @type {Promise<void>[]} */ const compiling = [];
     /** @type {Unpacked[]} */ let unpacked = [];
@@ -240,13 +221,12 @@ export function serve(open, unpackHere) {
     let outcome;
     const alive = setInterval(() => scope.postMessage(undefined), 1000);
     try {
-      outcome = await unpackHere(url, length, id, lengths, read, hold, stream, emit);
+      outcome = await unpackHere(url, length, id, lengths, stream, emit);
       await Promise.all(compiling);
     } catch (error) {
       outcome = String(error);
     }
     clearInterval(alive);
-    resumes.delete(resume);
     scope.postMessage(/** @type {Ended} */ ({ number, outcome }));
   };
 }

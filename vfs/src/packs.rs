@@ -11,22 +11,10 @@ use crate::tree::{FileId, MemberId, PackedId};
 
 /// How far a pack is.
 enum Progress<W> {
-    Idle {
-        files: usize,
-        read: u32,
-        bytes: u64,
-    },
-    /// `to_take`: how many of the files that programs read nobody has taken yet.
-    Coming {
-        arrived: Vec<bool>,
-        waiters: Vec<(u32, W)>,
-        to_take: u32,
-        to_come: u64,
-    },
+    Idle { files: usize, bytes: u64 },
+    Coming { arrived: Vec<bool>, waiters: Vec<(u32, W)>, to_come: u64 },
     Complete,
-    Failed {
-        arrived: Vec<bool>,
-    },
+    Failed { arrived: Vec<bool> },
 }
 
 /// Where a file of a pack is; the nearer, the greater.
@@ -66,19 +54,12 @@ pub fn file_id(file: &PackedFile) -> FileId {
     }
 }
 
-/// How many files of a pack the recorded programs read: the first ones. What follows are functions that they did not call.
-pub fn read_files(pack: &Pack) -> u32 {
-    let is_read = |file: &&PackedFile| !matches!(file.content, Content::Secondary(_));
-    pack.files.iter().take_while(is_read).count() as u32
-}
-
 impl<W> Packs<W> {
     /// The packs of an index, none of them opened.
     pub fn new(index: &Index) -> Self {
         let mut packs = Self::default();
-        for (described, pack) in index.packs.iter().zip(0..) {
-            let Pack { files, len, .. } = described;
-            packs.packs.push(Progress::Idle { files: files.len(), read: read_files(described), bytes: *len });
+        for (Pack { files, len, .. }, pack) in index.packs.iter().zip(0..) {
+            packs.packs.push(Progress::Idle { files: files.len(), bytes: *len });
             for (packed, file) in files.iter().zip(0..) {
                 packs.places.entry(file_id(packed)).or_default().push(PackedId { pack, file });
             }
@@ -126,24 +107,9 @@ impl<W> Packs<W> {
     /// Marks a pack as opened. False: it was before.
     pub fn open(&mut self, pack: u32) -> bool {
         let Some(progress) = self.packs.get_mut(pack as usize) else { return false };
-        let Progress::Idle { files, read, bytes } = *progress else { return false };
-        let arrived = vec![false; files];
-        *progress = Progress::Coming { arrived, waiters: Vec::new(), to_take: read, to_come: bytes };
+        let Progress::Idle { files, bytes } = *progress else { return false };
+        *progress = Progress::Coming { arrived: vec![false; files], waiters: Vec::new(), to_come: bytes };
         true
-    }
-
-    /// A file that had come was taken for the first time. True, once for each pack: now all that programs read have been.
-    pub fn taken(&mut self, file: FileId) -> bool {
-        let mut complete = false;
-        for place in self.places.get(&file).into_iter().flatten() {
-            if let Some(Progress::Coming { to_take: to_take @ 1.., .. }) =
-                self.packs.get_mut(place.pack as usize)
-            {
-                *to_take -= 1;
-                complete |= *to_take == 0;
-            }
-        }
-        complete
     }
 
     /// So many bytes of a pack have come.
@@ -306,16 +272,6 @@ mod tests {
         assert!(packs.brings(member(2)));
         packs.end(1, true);
         assert!(!packs.serves(member(2)), "half a library");
-    }
-
-    #[test]
-    fn it_is_known_when_programs_have_what_they_read() {
-        let mut packs = packs();
-        packs.open(1);
-        assert!(!packs.taken(FileId::Member(member(0))), "the library's first module is left");
-        assert!(packs.taken(FileId::Primary(member(2))));
-        assert!(!packs.taken(FileId::Secondary(member(2))), "told once");
-        assert!(!packs.taken(FileId::Bytecode(member(1))), "of a pack that nobody has opened");
     }
 
     #[test]

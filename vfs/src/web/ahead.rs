@@ -3,12 +3,11 @@
 use std::ops::Range;
 
 use futures::channel::oneshot;
-use prefetch_index::index::{Group, Member, Pack};
+use prefetch_index::index::{Content, Group, Member, Pack};
 use prefetch_index::order::by_numbers;
 use prefetch_index::plan::{Budget, Want, plan};
 
 use super::state::{Outcome, State, Waiter};
-use crate::packs::read_files;
 use crate::scheduler::{Found, RequestId, Send};
 use crate::tree::{FileId, Ino, MemberId, PackedId};
 
@@ -21,12 +20,7 @@ impl State {
     /// Waits for a file of a pack; `None`: it is not on its way.
     pub(crate) fn await_packed(&mut self, id: PackedId) -> Option<oneshot::Receiver<Outcome>> {
         let (wake, woken) = oneshot::channel();
-        let is_coming = self.packs.wait(id, wake).is_none();
-        let pack = self.index.packs.get(id.pack as usize);
-        if is_coming && pack.is_some_and(|pack| id.file >= read_files(pack)) {
-            self.resume_unpacking();
-        }
-        is_coming.then_some(woken)
+        self.packs.wait(id, wake).is_none().then_some(woken)
     }
 
     /// Starts the groups that a pack serves.
@@ -266,9 +260,11 @@ impl State {
     pub(crate) fn outstanding_packed(&mut self, groups: &[u32]) -> Vec<oneshot::Receiver<Outcome>> {
         let mut woken = Vec::new();
         for pack in self.packs_of(groups) {
-            // What was not called is not waited for.
-            let files = self.index.packs.get(pack as usize).map_or(0, read_files);
-            woken.extend((0..files).filter_map(|file| self.await_packed(PackedId { pack, file })));
+            let files = self.index.packs.get(pack as usize).map_or(&[][..], |pack| &pack.files);
+            // What was not called is not waited for. It comes last.
+            let files =
+                files.iter().take_while(|file| !matches!(file.content, Content::Secondary(_))).count();
+            woken.extend((0..files as u32).filter_map(|file| self.await_packed(PackedId { pack, file })));
         }
         woken
     }

@@ -25,16 +25,13 @@ export interface HostResponse {
 /** Unpacks packs on another thread: see `vfs/js/unpacker.mjs`. */
 export interface Unpacker {
   /**
-   * Resolves to nothing, or to what went wrong; rejects when there is no other thread. `read`: so many files come at once,
-   * those behind them when the processor has time. `early`: this thread is idle until the pack is here. `emit` gets a
-   * file's number, its bytes, and how many bytes were received since the last call.
+   * Resolves to nothing, or to what went wrong; rejects when there is no other thread. `early`: this thread is idle until
+   * the pack is here. `emit` gets a file's number, its bytes, and how many bytes were received since the last call.
    */
   unpack(
-    url: string, length: number, id: Uint8Array, lengths: Float64Array, read: number, early: boolean,
+    url: string, length: number, id: Uint8Array, lengths: Float64Array, early: boolean,
     emit: (file: number, bytes: Uint8Array, received: number) => void,
   ): Promise<string | undefined>;
-  /** Now is the time for the files that do not come at once. */
-  resume(): void;
 }
 "#;
 
@@ -95,11 +92,7 @@ extern "C" {
         len: f64,
         id: &[u8],
         lengths: &[f64],
-        read: u32,
         early: bool,
         emit: &Function,
     ) -> Promise;
-
-    #[wasm_bindgen(method)]
-    pub(crate) fn resume(this: &Unpacker);
 }

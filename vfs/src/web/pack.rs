@@ -1,7 +1,5 @@
 //! Packs: fetching and decoding them, in a worker where there is one.
 
-use futures::FutureExt;
-use futures::future::{LocalBoxFuture, Shared as SharedFuture};
 use js_sys::{Function, Promise, Uint8Array};
 use prefetch_index::pack::{Decoder, Step};
 use wasm_bindgen::prelude::*;
@@ -14,7 +12,6 @@ use super::loader;
 use super::state::Shared;
 use super::stats::report;
 use super::transport::{self, Incoming, Manner};
-use crate::packs::read_files;
 use crate::tree::PackedId;
 
 /// What is to be unpacked.
@@ -26,10 +23,6 @@ struct PackJob {
     id: Vec<u8>,
     /// Decoded length of each of its files.
     lengths: Vec<f64>,
-    /// How many of them programs were seen to read. The others come last.
-    read: u32,
-    /// Called once those are out: a promise that the others wait for.
-    hold: Option<Function>,
     /// The file as somebody else fetches it: the first attempt reads this.
     stream: Option<ReadableStream>,
 }
@@ -63,9 +56,7 @@ async fn bring(shared: &Shared, number: u32) -> Result<(), Failure> {
             return Err(Failure::new(&url, Cause::Unreadable));
         };
         let lengths: Vec<f64> = pack.files.iter().map(|file| state.index.packed_len(file) as f64).collect();
-        let read = read_files(pack);
-        let id = pack.id.to_vec();
-        let job = PackJob { url, len: pack.len as f64, id, lengths, read, hold: None, stream: None };
+        let job = PackJob { url, len: pack.len as f64, id: pack.id.to_vec(), lengths, stream: None };
         let boot = state.index.boot.and_then(|group| state.index.groups.get(group as usize));
         let early = boot.is_some_and(|group| group.packs.contains(&number));
         state.stats.requests += 1;
@@ -84,7 +75,7 @@ async fn bring(shared: &Shared, number: u32) -> Result<(), Failure> {
     };
     let emit: &Function = emit.as_ref().unchecked_ref();
     if let Some(unpacker) = unpacker {
-        let promise = unpacker.unpack(&job.url, job.len, &job.id, &job.lengths, job.read, early, emit);
+        let promise = unpacker.unpack(&job.url, job.len, &job.id, &job.lengths, early, emit);
         match JsFuture::from(promise).await {
             Ok(outcome) if outcome.is_undefined() => return Ok(()),
             // The worker's words: it read the file.
@@ -110,8 +101,7 @@ async fn unpack(host: Option<&Host>, job: &mut PackJob, emit: &Function, slice_m
     let id: [u8; 16] = job.id.as_slice().try_into().map_err(|_| Cause::Unreadable)?;
     let limit = lengths.iter().sum();
     let mut decoder = Decoder::new(id, lengths, limit);
-    let held = None;
-    let mut given = Given { emit, supplied: 0, received: 0, began: now(), slice_ms, held };
+    let mut given = Given { emit, supplied: 0, received: 0, began: now(), slice_ms };
     let mut attempt = 0;
     loop {
         // Whatever is wrong with what somebody else fetches, a request of one's own tells why.
@@ -138,8 +128,6 @@ struct Given<'a> {
     /// When this slice of work began.
     began: f64,
     slice_ms: f64,
-    /// What the files that nobody was seen to read wait for, once the others are out.
-    held: Option<SharedFuture<LocalBoxFuture<'static, ()>>>,
 }
 
 impl Given<'_> {
@@ -157,8 +145,7 @@ impl Given<'_> {
                 Incoming::Bytes(bytes) => {
                     self.received += u64::from(bytes.length());
                     decoder.supply(&transport::to_vec(&bytes)?);
-                    self.decode(job, decoder).await?;
-                    return self.decode_held(job, decoder).await;
+                    return self.decode(decoder).await;
                 }
                 Incoming::Stream(reader, ..) => reader,
             },
@@ -173,38 +160,24 @@ impl Given<'_> {
             if known < chunk.len() {
                 decoder.supply(&chunk[known..]);
                 self.supplied = passed;
-                if let Err(cause) = self.decode(job, decoder).await {
+                if let Err(cause) = self.decode(decoder).await {
                     let _ = reader.cancel();
                     return Err(cause);
                 }
             }
         }
-        self.decode_held(job, decoder).await
+        Ok(())
     }
 
-    /// Decodes what waits to be decoded, when it need not wait any more.
-    async fn decode_held(&mut self, job: &PackJob, decoder: &mut Decoder) -> Result<(), Cause> {
-        let Some(held) = self.held.clone() else { return Ok(()) };
-        held.await;
-        self.decode(job, decoder).await
-    }
-
-    /// Decodes what can be decoded and does not wait.
-    async fn decode(&mut self, job: &PackJob, decoder: &mut Decoder) -> Result<(), Cause> {
+    /// Decodes what can be decoded.
+    async fn decode(&mut self, decoder: &mut Decoder) -> Result<(), Cause> {
         loop {
-            // Asked again with every chunk.
-            if self.held.clone().is_some_and(|held| held.now_or_never().is_none()) {
-                return Ok(());
-            }
             match decoder.step(STEP)? {
                 Step::Member { number, bytes } => {
                     let received = std::mem::take(&mut self.received) as f64;
                     let bytes = Uint8Array::from(bytes.as_slice());
                     // What the receiver throws is its own affair.
                     let _ = self.emit.call3(&JsValue::NULL, &number.into(), &bytes, &received.into());
-                    if number + 1 == job.read {
-                        self.held = job.hold.as_ref().and_then(held_by);
-                    }
                 }
                 Step::Working => {}
                 Step::Starved | Step::Done => return Ok(()),
@@ -215,12 +188,6 @@ impl Given<'_> {
             }
         }
     }
-}
-
-/// Resolves when the promise that `hold` returns does.
-fn held_by(hold: &Function) -> Option<SharedFuture<LocalBoxFuture<'static, ()>>> {
-    let promise: Promise = hold.call0(&JsValue::NULL).ok()?.dyn_into().ok()?;
-    Some(JsFuture::from(promise).map(drop).boxed_local().shared())
 }
 
 async fn request(host: Option<&Host>, job: &PackJob) -> Result<Incoming, Cause> {
@@ -236,22 +203,19 @@ fn now() -> f64 {
     js_sys::Date::now()
 }
 
-/// What a worker does (`vfs/js/unpacker.mjs`): all of a pack without giving the thread back. `read`, `hold`: after so many
-/// files it waits for the promise that `hold` returns. `stream`: the file, if the page fetches it. Resolves to nothing, or
-/// to what went wrong.
+/// What a worker does (`vfs/js/unpacker.mjs`): all of a pack without giving the thread back. `stream`: the file, if the
+/// page fetches it. Resolves to nothing, or to what went wrong.
 #[wasm_bindgen(js_name = unpackHere)]
 pub fn unpack_here(
     url: String,
     len: f64,
     id: Vec<u8>,
     lengths: Vec<f64>,
-    read: u32,
-    hold: Function,
     stream: Option<ReadableStream>,
     emit: Function,
 ) -> Promise {
     future_to_promise(async move {
-        let mut job = PackJob { url, len, id, lengths, read, hold: Some(hold), stream };
+        let mut job = PackJob { url, len, id, lengths, stream };
         match unpack(None, &mut job, &emit, f64::INFINITY).await {
             Ok(()) => Ok(JsValue::UNDEFINED),
             Err(cause) => Ok(cause.to_string().into()),

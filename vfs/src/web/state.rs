@@ -222,18 +222,8 @@ impl State {
     pub(crate) fn cached(&mut self, id: FileId) -> Option<Decoded> {
         if let Some(decoded) = self.unpacked.remove(&id) {
             self.cache.insert(Kept::File(id), decoded);
-            if self.packs.taken(id) {
-                self.resume_unpacking();
-            }
         }
         self.cache.get(&Kept::File(id)).cloned()
-    }
-
-    /// What packs bring beyond what programs read is wanted, or has not long to wait.
-    pub(crate) fn resume_unpacking(&self) {
-        if let Some(unpacker) = &self.unpacker {
-            unpacker.resume();
-        }
     }
 
     /// The decoded file, if it is held; it stays where it is.

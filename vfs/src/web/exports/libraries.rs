@@ -48,8 +48,6 @@ impl Filesystem {
         if let Some(secondary) = { self.shared.borrow_mut().cached(FileId::Secondary(id)) } {
             return Ok(secondary.0);
         }
-        // The next such call may find them.
-        self.shared.borrow().resume_unpacking();
         let library = self.bytes_blocking(ino)?.to_vec();
         let secondary = split::secondary_of(&library);
         let made = secondary.map_err(|_| self.shared.borrow().failure(id, Cause::Unreadable))?;
