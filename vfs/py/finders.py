@@ -26,6 +26,13 @@ def install(site_packages, modules):
 
     shows, find, bytecode = modules.shows, modules.find, modules.bytecode
 
+    def is_unchecked(data, name):
+        """Whether it is to be taken without comparing it with its source, as a pack's is. A wheel's own is not."""
+        try:
+            return _classify_pyc(data, name, {}) == 0b01
+        except (EOFError, ImportError):
+            return False
+
     class Loader(SourceFileLoader):
         def get_code(self, fullname):
             # Who wants bytecode elsewhere, or compared with its source, gets what importlib does then.
@@ -35,11 +42,7 @@ def install(site_packages, modules):
                     data = compiled.to_bytes()
                     if not data:
                         return self.source_to_code(data, self.path)
-                    try:
-                        _classify_pyc(data, fullname, {})
-                    except (EOFError, ImportError):
-                        pass
-                    else:
+                    if is_unchecked(data, fullname):
                         return _compile_bytecode(memoryview(data)[16:], fullname, None, self.path)
             return super().get_code(fullname)
 
