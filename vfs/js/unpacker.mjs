@@ -207,6 +207,9 @@ export function serve(open, unpackHere) {
       unpacked = [];
     };
     const emit = (/** @type {number} */ file, /** @type {Uint8Array<ArrayBuffer>} */ bytes, /** @type {number} */ received) => {
+      // Before its bytes go. A module that cannot be compiled is the dynamic linker's to report.
+      const compiled = (/** @type {WebAssembly.Module} */ module) => scope.postMessage(/** @type {Compiled} */ ({ number, file, module }));
+      if (isWasm(bytes)) compiling.push(WebAssembly.compile(bytes).then(compiled, () => {}));
       const now = performance.now();
       if (unpacked.push({ file, bytes, received }) === 1) {
         began = now;
@@ -214,9 +217,6 @@ export function serve(open, unpackHere) {
         queueMicrotask(send);
       }
       if (now - began > GATHER) send();
-      // A module that cannot be compiled is the dynamic linker's to report.
-      const compiled = (/** @type {WebAssembly.Module} */ module) => scope.postMessage(/** @type {Compiled} */ ({ number, file, module }));
-      if (isWasm(bytes)) compiling.push(WebAssembly.compile(bytes).then(compiled, () => {}));
     };
     let outcome;
     const alive = setInterval(() => scope.postMessage(undefined), 1000);
