@@ -179,8 +179,9 @@ export class Backend {
   bytecode(path, suffix) {
     const source = this.find(path);
     if (!source?.wheelfs) return;
-    if (source.usedBytes === 0) return new Uint8Array(0);
+    // What was mounted since may have given it another length.
     const cache = this.contents(source.parent).__pycache__;
+    if (source.usedBytes === 0) return new Uint8Array(0);
     if (!cache?.wheelfs || !this.#FS.isDir(cache.mode)) return;
     const ino = this.contents(cache)[source.name.replace(/[.]py$/, suffix)]?.wheelfs?.ino;
     const bytes = ino && this.#filesystem.bytes(ino);
