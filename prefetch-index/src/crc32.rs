@@ -37,7 +37,6 @@ pub(crate) struct Hasher(u32);
 
 impl Hasher {
     /// Takes the next bytes.
-    #[cfg_attr(target_arch = "wasm32", optimize(speed))]
     pub(crate) fn update(&mut self, bytes: &[u8]) {
         let tables = &*TABLES;
         let mut crc = !self.0;

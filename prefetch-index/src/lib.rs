@@ -34,9 +34,6 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-// The page's module is compiled for size, on a toolchain that is told to allow this (xtask/src/toolchain.rs).
-#![cfg_attr(target_arch = "wasm32", feature(optimize_attribute))]
-
 mod crc32;
 
 pub mod order;

@@ -17,7 +17,9 @@
 //!
 //! * a chunk: stream number, compressed length (at most 64 KiB), decoded length; then the compressed bytes;
 //! * a member: 255, its `Form`, CRC-32 of its bytes (4 bytes, little-endian), how many bytes it takes from each stream of
-//!   that form. All chunks that it needs come before.
+//!   that form. All chunks that it needs come before;
+//! * a part: 254, how many of the next members it has, but not all; its length; CRC-32 of its bytes; then the bytes, which
+//!   are a pack of these members, with the same id. So what may never be read arrives with the others, and stays packed.
 
 mod decoder;
 mod frame;
@@ -30,12 +32,12 @@ mod encoder;
 
 use thiserror::Error;
 
-pub use decoder::{Decoder, Step};
+pub use decoder::{Decoder, Step, unpack};
 #[cfg(feature = "cli")]
 pub use encoder::{Effort, encode};
 
 /// The version this build writes, and the only one it reads.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// What a member is, so how it compresses best. A hint: a member that is not what its kind says is packed as it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

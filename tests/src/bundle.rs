@@ -14,7 +14,7 @@ use prefetch_index::{
 use serde::Serialize;
 use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
 
-use crate::{HarnessError, Parts, decoder, next_file};
+use crate::{HarnessError, PackReader, Parts};
 
 /// What [`prepare`] makes for strategies that a visitor of the page may choose, each with the file that is written last.
 const OFFERED: [(&str, &str); 2] = [("bundle", "bundle.json"), ("memfs", "memfs.json")];
@@ -103,9 +103,7 @@ fn members(
 fn bytecode(index: &Index, folder: &Path) -> Result<Vec<(String, Vec<u8>)>, HarnessError> {
     let mut files = Vec::new();
     for pack in &index.packs {
-        let mut decoder = decoder(index, pack);
-        decoder.supply(&fs::read(folder.join(&pack.url))?);
-        while let Some((number, bytes)) = next_file(&mut decoder)? {
+        for (number, bytes) in PackReader::new(index, pack).supply(&fs::read(folder.join(&pack.url))?)? {
             let file = &pack.files[number as usize];
             let archive = &index.archives[file.archive as usize];
             let member = &archive.members[file.member as usize];

@@ -25,7 +25,7 @@ pub use error::HarnessError;
 pub use json::read_json;
 pub use jupyterlite::{Commands, Lite, LitePage};
 pub use node::{Eager, Filled, Lazy, Node};
-pub use pack::{decoder, next_file};
+pub use pack::PackReader;
 pub use parts::Parts;
 pub use recorder::Recorder;
 pub use site::{LineSite, Site, stand_in};

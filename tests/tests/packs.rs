@@ -14,7 +14,7 @@ use prefetch_index::{
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use wheelfs_tests::{Filled, HarnessError, Lazy, LineSite, Node, Parts, Recorder, Site, decoder, next_file};
+use wheelfs_tests::{Filled, HarnessError, Lazy, LineSite, Node, PackReader, Parts, Recorder, Site};
 
 /// What Pyodide boots from.
 const STDLIB: &str = "python_stdlib.pack";
@@ -286,10 +286,9 @@ async fn what_came_of_a_pack_that_is_cut_off_is_used() -> Result<(), HarnessErro
     let index = packs.index()?;
     let [pack] = index.packs.as_slice() else { panic!("one program has one pack") };
     packs.edit(&pack.url, |bytes| bytes.truncate(bytes.len() / 2))?;
-    let mut decoder = decoder(&index, pack);
-    decoder.supply(&fs::read(packs.folder.join(&pack.url))?);
+    let half = fs::read(packs.folder.join(&pack.url))?;
     let mut arrived = BTreeSet::new();
-    while let Some((number, _)) = next_file(&mut decoder)? {
+    for (number, _) in PackReader::new(&index, pack).supply(&half)? {
         let PackedFile { archive, member, content } = pack.files[number as usize];
         if matches!(content, Content::Bytecode(_)) {
             let source = &index.archives[archive as usize].members[member as usize].path;
@@ -328,7 +327,7 @@ async fn a_pack_is_asked_for_again_later() -> Result<(), HarnessError> {
 /// A good pack, but of no index here.
 fn of_another_build() -> Vec<u8> {
     let member = Packed { kind: Kind::Plain, bytes: b"__version__ = 'another'\n" };
-    pack::encode([b'*'; 16], &[member], Effort::Quick, &mut |_| ()).unwrap_or_default()
+    pack::encode([b'*'; 16], &[member], &[], Effort::Quick, &mut |_| ()).unwrap_or_default()
 }
 
 /// What is needed of Pyodide's own archive is read instead, before Python starts.
@@ -382,10 +381,9 @@ async fn bytecode_of_another_python_or_another_source_is_not_used() -> Result<()
     // The same pack again, its bytecode marked as of a Python that does not exist.
     let index = packs.index()?;
     let [pack] = index.packs.as_slice() else { panic!("one program has one pack") };
-    let mut decoder = decoder(&index, pack);
-    decoder.supply(&fs::read(packs.folder.join(&pack.url))?);
+    let whole = fs::read(packs.folder.join(&pack.url))?;
     let mut files = Vec::new();
-    while let Some((number, mut bytes)) = next_file(&mut decoder)? {
+    for (number, mut bytes) in PackReader::new(&index, pack).supply(&whole)? {
         let bytecode = pack.files[number as usize].content != Content::Member;
         if bytecode {
             bytes[0] ^= 0xff;
@@ -395,7 +393,8 @@ async fn bytecode_of_another_python_or_another_source_is_not_used() -> Result<()
     assert!(files.iter().any(|(bytecode, _)| *bytecode));
     let packed: Vec<Packed<'_>> =
         files.iter().map(|(_, bytes)| Packed { kind: Kind::Plain, bytes }).collect();
-    let bytes = pack::encode(pack.id, &packed, Effort::Quick, &mut |_| ()).map_err(std::io::Error::other)?;
+    let bytes =
+        pack::encode(pack.id, &packed, &[], Effort::Quick, &mut |_| ()).map_err(std::io::Error::other)?;
     fs::write(packs.folder.join(&pack.url), bytes)?;
     let lazy = packs.lazy(&site, None, app).await?;
     assert_eq!((lazy.error, lazy.output.as_str()), (None, "1.16.0"));

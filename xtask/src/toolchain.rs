@@ -92,7 +92,6 @@ impl Toolchain {
         command.current_dir(cache::root());
         command.args(["clippy", "--quiet", "--locked", "--package", "vfs", "--lib"]);
         command.args(["--target", TARGET, "--target-dir"]).arg(self.target_dir());
-        command.env("RUSTC_BOOTSTRAP", "1");
         Some(command)
     }
 

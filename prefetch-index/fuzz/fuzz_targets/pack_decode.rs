@@ -34,6 +34,9 @@ fn decode(file: &[u8], lengths: &[u64], piece: usize, budget: usize) -> Result<V
                     assert_eq!(bytes.len() as u64, lengths[number as usize]);
                     members.push(bytes);
                 }
+                Step::Part { number, members: count, bytes } => {
+                    members.extend(pack::unpack(ID, &lengths[number as usize..][..count as usize], &bytes)?);
+                }
                 Step::Working => {}
                 Step::Starved | Step::Done => break,
             }

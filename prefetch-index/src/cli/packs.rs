@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, anyhow, bail};
 use prefetch_index::group::Texts;
 use prefetch_index::index::{Content, Index, Install, Pack, PackedFile};
-use prefetch_index::pack::{Decoder, Effort, Kind, PackError, Packed, Step, encode as encode_pack};
+use prefetch_index::pack::{Effort, Kind, Packed, encode as encode_pack, unpack};
 use prefetch_index::packing::{self, File, Packing, packings};
 use prefetch_index::split::{Unsplit, split};
 use prefetch_index::trace::{Event, EventKind, Trace};
@@ -14,6 +14,10 @@ use sha2::{Digest, Sha256};
 use crate::args::Build;
 use crate::bytecode::{self, Source};
 use crate::progress;
+
+/// A part of a pack is closed once it has so many bytes, decoded: whoever needs something of it unpacks all of it, maybe on a
+/// page's main thread.
+const PART: usize = 4 << 20;
 
 /// A file of a pack and its bytes.
 struct Packable {
@@ -188,8 +192,8 @@ fn encode(
     effort: Effort,
 ) -> Result<(Pack, Vec<u8>)> {
     let first: Vec<&Packable> = packing.files.iter().filter_map(|place| contents.get(place)).collect();
-    let last = first.iter().filter_map(|content| content.secondary.as_deref());
-    let contents: Vec<&Packable> = first.iter().copied().chain(last).collect();
+    let parts = parts(first.iter().filter_map(|content| content.secondary.as_deref()));
+    let contents: Vec<&Packable> = first.iter().copied().chain(parts.iter().flatten().copied()).collect();
     let mut digest = Sha256::new();
     for content in &contents {
         digest.update((content.bytes.len() as u64).to_le_bytes());
@@ -198,38 +202,38 @@ fn encode(
     let mut id = [0; 16];
     id.copy_from_slice(&digest.finalize()[..16]);
     let total = contents.iter().map(|content| content.bytes.len() as u64).sum();
-    let packed: Vec<Packed<'_>> =
-        contents.iter().map(|content| Packed { kind: content.kind, bytes: &content.bytes }).collect();
     let bar = progress::step(&format!("packing {name}"), total);
-    let bytes = encode_pack(id, &packed, effort, &mut |done| bar.inc(done))
+    let parts: Vec<_> = parts.iter().map(|part| packed(part)).collect();
+    let bytes = encode_pack(id, &packed(&first), &parts, effort, &mut |done| bar.inc(done))
         .map_err(|error| anyhow!("{name}: {error}; report this"))?;
     bar.finish_and_clear();
     let files: Vec<PackedFile> = contents.iter().map(|content| content.file).collect();
     let pack = Pack { url: name.to_owned(), id, len: bytes.len() as u64, files };
-    if !decodes_to(index, &pack, &bytes, &packed)
-        .map_err(|error| anyhow!("{name}: {error} in what was just written; report this"))?
-    {
+    let lengths: Vec<u64> = pack.files.iter().map(|file| index.packed_len(file)).collect();
+    let read = unpack(id, &lengths, &bytes)
+        .map_err(|error| anyhow!("{name}: {error} in what was just written; report this"))?;
+    // One that a page could not read is never shipped.
+    if !read.iter().eq(contents.iter().map(|content| &content.bytes)) {
         bail!("{name}: does not decode to what went in; report this");
     }
     Ok((pack, bytes))
 }
 
-/// Whether a page will read from the pack what was put in: one that it could not read is never shipped.
-fn decodes_to(index: &Index, pack: &Pack, bytes: &[u8], packed: &[Packed<'_>]) -> Result<bool, PackError> {
-    let lengths: Vec<u64> = pack.files.iter().map(|file| index.packed_len(file)).collect();
-    let limit = lengths.iter().sum();
-    let mut decoder = Decoder::new(pack.id, lengths, limit);
-    decoder.supply(bytes);
-    let mut matching = 0;
-    loop {
-        match decoder.step(usize::MAX)? {
-            Step::Member { number, bytes } => {
-                matching += usize::from(packed.get(number as usize).is_some_and(|file| file.bytes == bytes));
-            }
-            Step::Working => {}
-            Step::Starved | Step::Done => break,
+fn packed<'a>(contents: &[&'a Packable]) -> Vec<Packed<'a>> {
+    contents.iter().map(|content| Packed { kind: content.kind, bytes: &content.bytes }).collect()
+}
+
+/// What nobody is known to call, in the order of the libraries, as parts of about [`PART`] bytes.
+fn parts<'a>(secondaries: impl Iterator<Item = &'a Packable>) -> Vec<Vec<&'a Packable>> {
+    let mut parts: Vec<Vec<&Packable>> = Vec::new();
+    let mut len = PART;
+    for secondary in secondaries {
+        if len >= PART {
+            parts.push(Vec::new());
+            len = 0;
         }
+        len += secondary.bytes.len();
+        parts.last_mut().into_iter().for_each(|part| part.push(secondary));
     }
-    decoder.finish()?;
-    Ok(matching == packed.len())
+    parts
 }

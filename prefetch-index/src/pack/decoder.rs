@@ -1,14 +1,14 @@
 //! Reading a pack while it arrives.
 
 use super::PackError;
-use super::frame::{Codec, Form, Frame, HEADER_LEN, Header, STREAMS, Stream};
+use super::frame::{Codec, Form, Frame, HEADER_LEN, Header, MAX_CHUNK, STREAMS, Stream};
 use super::lzma::{Broken, Lzma};
 use super::pyc::{Unfit, Unpacker};
 use crate::crc32;
 
-/// Reads a pack: takes its bytes as they come and gives out members as they are complete. Does no I/O.
+/// Reads a pack: takes its bytes as they come and gives out members as they are complete, parts as they are. Does no I/O.
 ///
-/// Holds the bytes supplied and not yet decoded, and the last 32 to 48 MiB of each stream.
+/// Holds the bytes supplied and not yet given out, and the last 32 to 48 MiB of each stream.
 pub struct Decoder {
     id: [u8; 16],
     lengths: Vec<u64>,
@@ -35,6 +35,15 @@ pub enum Step {
         /// From 0, in the order of `lengths`.
         number: u32,
         /// All of it.
+        bytes: Vec<u8>,
+    },
+    /// Some members more have come, packed: for [`unpack`]. The CRC-32 of the bytes was checked.
+    Part {
+        /// The first of them.
+        number: u32,
+        /// How many; at least one.
+        members: u32,
+        /// A pack of them.
         bytes: Vec<u8>,
     },
     /// The budget is spent; there is more to do without more bytes.
@@ -68,6 +77,31 @@ enum StreamCodec {
     /// What no member took yet.
     Stored(Vec<u8>),
     Lzma(Box<Lzma>),
+}
+
+/// All members of a pack, or of a part of one, in order. `id` and `lengths` as for [`Decoder::new`].
+pub fn unpack(id: [u8; 16], lengths: &[u64], file: &[u8]) -> Result<Vec<Vec<u8>>, PackError> {
+    let mut decoder = Decoder::new(id, lengths.to_vec(), total(lengths));
+    decoder.supply(file);
+    let mut unpacked = Vec::new();
+    loop {
+        match decoder.step(usize::MAX)? {
+            Step::Member { bytes, .. } => unpacked.push(bytes),
+            // Not endlessly deep: it has fewer members.
+            Step::Part { number, members, bytes } => {
+                let lengths = lengths.get(number as usize..(number + members) as usize).unwrap_or_default();
+                unpacked.extend(unpack(id, lengths, &bytes)?);
+            }
+            Step::Working => {}
+            Step::Starved | Step::Done => break,
+        }
+    }
+    decoder.finish()?;
+    Ok(unpacked)
+}
+
+fn total(lengths: &[u64]) -> u64 {
+    lengths.iter().fold(0, |sum, len| sum.saturating_add(*len))
 }
 
 impl Decoder {
@@ -180,6 +214,12 @@ impl Decoder {
                     let bytes = self.take(form.streams()[0], found)?;
                     return self.checked(bytes, crc32);
                 }
+                Frame::Part { members, len: packed, crc32 } => {
+                    let Some(part) = self.part(members, self.at + len, packed, crc32)? else {
+                        return Ok(Step::Starved);
+                    };
+                    return Ok(part);
+                }
             }
         }
     }
@@ -194,6 +234,31 @@ impl Decoder {
         Ok(Step::Member { number, bytes })
     }
 
+    /// Gives out a part of `len` bytes that begins at `start` of the input; `None`: more bytes are wanted.
+    fn part(&mut self, members: u64, start: usize, len: u64, wanted: u32) -> Result<Option<Step>, PackError> {
+        // What cannot be compressed is a little longer for it.
+        let limit = self.limit.saturating_add(self.limit / 8).saturating_add(MAX_CHUNK);
+        if len > limit {
+            return Err(PackError::TooLarge { len, limit });
+        }
+        let (all, number) = (self.lengths.len() as u64, self.next);
+        if members == 0 || members >= all || members > all - u64::from(number) {
+            return Err(self.corrupt());
+        }
+        let end = usize::try_from(len).ok().and_then(|len| start.checked_add(len));
+        let Some((end, bytes)) = end.and_then(|end| Some((end, self.input.get(start..end)?))) else {
+            return Ok(None);
+        };
+        let found = crc32::hash(bytes);
+        if found != wanted {
+            return Err(PackError::Crc { member: number, wanted, found });
+        }
+        let step = Step::Part { number, members: members as u32, bytes: bytes.to_vec() };
+        self.at = end;
+        self.next += members as u32;
+        Ok(Some(step))
+    }
+
     /// Checks the header against the index, and every length before anything is allocated for it.
     fn start(&self, header: &Header) -> Result<[StreamDecoder; STREAMS], PackError> {
         if header.id != self.id {
@@ -204,8 +269,7 @@ impl Decoder {
             return Err(PackError::Members { wanted, found: header.members });
         }
         let streams = header.streams.iter().fold(0u64, |sum, (_, len)| sum.saturating_add(*len));
-        let members = self.lengths.iter().fold(0u64, |sum, len| sum.saturating_add(*len));
-        let len = streams.max(members);
+        let len = streams.max(total(&self.lengths));
         if len > self.limit {
             return Err(PackError::TooLarge { len, limit: self.limit });
         }

@@ -10,7 +10,7 @@ use liblzma::write::XzEncoder;
 use super::frame::{Codec, Form, Frame, Header, MAX_CHUNK, STREAMS, Stream};
 use super::lzma::{Lzma, WINDOW};
 use super::pyc::Packer;
-use super::{Decoder, Kind, PackError, Packed, Step};
+use super::{Kind, PackError, Packed, unpack};
 use crate::crc32;
 
 /// How much work compression may be. The decoder is equally fast.
@@ -32,10 +32,35 @@ const BATCH: usize = 4 << 10;
 
 const _: () = assert!(CHUNK + 2 * CUT < MAX_CHUNK as usize);
 
-/// Packs `members` in this order for the index `id`, and checks that they come back. `progress` is told how many bytes were compressed since the last call.
+/// Packs `members` in this order for the index `id`, then each of `parts`, which stays packed where the others are unpacked
+/// as they come; and checks that all of them come back. `progress` is told how many bytes were compressed since the last call.
 pub fn encode(
     id: [u8; 16],
     members: &[Packed<'_>],
+    parts: &[Vec<Packed<'_>>],
+    effort: Effort,
+    progress: &mut dyn FnMut(u64),
+) -> Result<Vec<u8>, PackError> {
+    let in_parts: usize = parts.iter().map(Vec::len).sum();
+    let mut file = encode_members(id, members, members.len() + in_parts, effort, progress)?;
+    for part in parts.iter().filter(|part| !part.is_empty()) {
+        let bytes = encode_members(id, part, part.len(), effort, progress)?;
+        let (members, len) = (part.len() as u64, bytes.len() as u64);
+        Frame::Part { members, len, crc32: crc32::hash(&bytes) }.write(&mut file);
+        file.extend(bytes);
+    }
+    // As a page will: its checksums would tell.
+    let all = members.iter().chain(parts.iter().flatten());
+    let lengths: Vec<u64> = all.map(|member| member.bytes.len() as u64).collect();
+    unpack(id, &lengths, &file)?;
+    Ok(file)
+}
+
+/// A pack, as far as these members go; `total`: how many it has.
+fn encode_members(
+    id: [u8; 16],
+    members: &[Packed<'_>],
+    total: usize,
     effort: Effort,
     progress: &mut dyn FnMut(u64),
 ) -> Result<Vec<u8>, PackError> {
@@ -54,14 +79,12 @@ pub fn encode(
     if !ends[Stream::Model as usize].is_empty() {
         streams[Stream::Model as usize] = packer.finish();
     }
-    let lengths = members.iter().map(|member| member.bytes.len() as u64).collect();
     let compressed = compress(&streams, &ends, effort, progress)?;
 
     let mut file = Vec::new();
-    let members = frames.len() as u32;
     let mut lens = streams.iter().map(|stream| stream.len() as u64);
     let codecs = Stream::ALL.map(|stream| (stream.codec(), lens.next().unwrap_or(0)));
-    Header { id, members, streams: codecs }.write(&mut file);
+    Header { id, members: total as u32, streams: codecs }.write(&mut file);
     let mut sent = [Cut::default(); STREAMS];
     let mut ends = [0; STREAMS];
     let mut waiting = Vec::new();
@@ -80,16 +103,7 @@ pub fn encode(
         }
         waiting.drain(..).for_each(|frame| frame.write(&mut file));
     }
-    verify(id, lengths, &file)?;
     Ok(file)
-}
-
-/// Decodes what was written, as a page will: its checksums would tell.
-fn verify(id: [u8; 16], lengths: Vec<u64>, file: &[u8]) -> Result<(), PackError> {
-    let mut decoder = Decoder::new(id, lengths, u64::MAX);
-    decoder.supply(file);
-    while !matches!(decoder.step(usize::MAX)?, Step::Done | Step::Starved) {}
-    decoder.finish()
 }
 
 /// Sorts a member's bytes into the streams. Returns how many each stream of the form got; those for the model come when

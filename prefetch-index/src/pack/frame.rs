@@ -8,9 +8,10 @@ use crate::dylink::write_leb128;
 use crate::zip::{u32_at, u64_at};
 
 const MAGIC: &[u8; 8] = b"WHLPACK\0";
-/// No decoder buffers more than a chunk: about what 20 Mbit/s bring in 25 ms.
+/// No decoder buffers more than a chunk, parts excepted: about what 20 Mbit/s bring in 25 ms.
 pub(super) const MAX_CHUNK: u64 = 64 << 10;
 pub(super) const MEMBER: u8 = 255;
+pub(super) const PART: u8 = 254;
 pub(super) const STORED: u8 = 255;
 
 /// Where bytes of one nature go. The number in the file is the position in [`ALL`](Stream::ALL).
@@ -154,6 +155,8 @@ pub(super) enum Frame {
     Chunk { stream: usize, compressed: u64, decoded: u64 },
     /// `takes`: bytes from each of the form's streams, as many as it has.
     Member { form: Form, crc32: u32, takes: [u64; STREAMS] },
+    /// `len`: bytes that follow the frame.
+    Part { members: u64, len: u64, crc32: u32 },
 }
 
 /// The bytes are no frame.
@@ -173,6 +176,12 @@ impl Frame {
                 file.extend(Form::ALL.iter().position(|&known| known == form).map(|number| number as u8));
                 file.extend(crc32.to_le_bytes());
                 takes[..form.streams().len()].iter().for_each(|&take| write_leb128(file, take));
+            }
+            Frame::Part { members, len, crc32 } => {
+                file.push(PART);
+                write_leb128(file, members);
+                write_leb128(file, len);
+                file.extend(crc32.to_le_bytes());
             }
         }
     }
@@ -196,15 +205,19 @@ impl Cursor<'_> {
         if number == MEMBER {
             let Some(form) = self.byte() else { return Ok(None) };
             let form = *Form::ALL.get(usize::from(form)).ok_or(NoFrame)?;
-            let Some(crc32) = self.bytes.get(self.at..self.at + 4) else { return Ok(None) };
-            let crc32 = u32_at(crc32, 0);
-            self.at += 4;
+            let Some(crc32) = self.crc32() else { return Ok(None) };
             let mut takes = [0; STREAMS];
             for take in takes.iter_mut().take(form.streams().len()) {
                 let Some(len) = self.varint()? else { return Ok(None) };
                 *take = len;
             }
             return Ok(Some(Frame::Member { form, crc32, takes }));
+        }
+        if number == PART {
+            let Some(members) = self.varint()? else { return Ok(None) };
+            let Some(len) = self.varint()? else { return Ok(None) };
+            let Some(crc32) = self.crc32() else { return Ok(None) };
+            return Ok(Some(Frame::Part { members, len, crc32 }));
         }
         let stream = usize::from(number);
         if stream >= STREAMS {
@@ -222,6 +235,12 @@ impl Cursor<'_> {
         let byte = self.bytes.get(self.at).copied()?;
         self.at += 1;
         Some(byte)
+    }
+
+    fn crc32(&mut self) -> Option<u32> {
+        let bytes = self.bytes.get(self.at..self.at + 4)?;
+        self.at += 4;
+        Some(u32_at(bytes, 0))
     }
 
     /// At most nine bytes, so at most 63 bits.

@@ -126,7 +126,6 @@ impl Lzma {
 
     /// Decodes symbols from `chunk[*at..]` until `target` bytes are decoded in all, or `budget` of them by this call. At
     /// most `len`, the stream's length, is ever decoded.
-    #[cfg_attr(target_arch = "wasm32", optimize(speed))]
     pub(crate) fn decode(
         &mut self,
         chunk: &[u8],
@@ -219,7 +218,6 @@ fn at_distance(output: &[u8], rep: usize) -> Option<u8> {
 }
 
 /// Appends `len` bytes from `start`, which may reach into what is being appended.
-#[cfg_attr(target_arch = "wasm32", optimize(speed))]
 fn copy(output: &mut Vec<u8>, start: usize, len: usize) {
     let distance = output.len() - start;
     let mut left = len;
@@ -236,7 +234,6 @@ fn copy(output: &mut Vec<u8>, start: usize, len: usize) {
 impl Input<'_> {
     /// The next byte. Past the end zeros come, and the caller sees it by `at`.
     #[inline]
-    #[cfg_attr(target_arch = "wasm32", optimize(speed))]
     fn next(&mut self) -> u32 {
         let byte = self.bytes.get(self.at).copied().unwrap_or(0);
         self.at += 1;
@@ -246,7 +243,6 @@ impl Input<'_> {
 
 impl RangeCoder {
     #[inline]
-    #[cfg_attr(target_arch = "wasm32", optimize(speed))]
     fn refill(&mut self, input: &mut Input<'_>) {
         if self.range < TOP {
             self.range <<= 8;
@@ -255,7 +251,6 @@ impl RangeCoder {
     }
 
     #[inline]
-    #[cfg_attr(target_arch = "wasm32", optimize(speed))]
     fn bit(&mut self, input: &mut Input<'_>, probability: &mut u16) -> usize {
         self.refill(input);
         let p = u32::from(*probability);
@@ -274,7 +269,6 @@ impl RangeCoder {
 
     /// `bits` bits, the highest first, each modelled by those before it.
     #[inline]
-    #[cfg_attr(target_arch = "wasm32", optimize(speed))]
     fn tree(&mut self, input: &mut Input<'_>, probabilities: &mut [u16], bits: u32) -> usize {
         let mut node = 1;
         for _ in 0..bits {
@@ -284,7 +278,6 @@ impl RangeCoder {
     }
 
     /// The same, the lowest bit first.
-    #[cfg_attr(target_arch = "wasm32", optimize(speed))]
     fn reverse_tree(&mut self, input: &mut Input<'_>, probabilities: &mut [u16], bits: u32) -> usize {
         let (mut node, mut value) = (1, 0);
         for shift in 0..bits {
@@ -296,7 +289,6 @@ impl RangeCoder {
     }
 
     /// A literal that follows a match: the byte that would have continued the match is part of its model.
-    #[cfg_attr(target_arch = "wasm32", optimize(speed))]
     fn matched_literal(&mut self, input: &mut Input<'_>, literals: &mut [u16], matched: u8) -> usize {
         let mut matched = usize::from(matched);
         let (mut node, mut offset) = (1, 0x100);
@@ -310,7 +302,6 @@ impl RangeCoder {
         node - 0x100
     }
 
-    #[cfg_attr(target_arch = "wasm32", optimize(speed))]
     fn len(&mut self, input: &mut Input<'_>, probabilities: &mut [u16], pos_state: usize) -> usize {
         MIN_MATCH
             + if self.bit(input, &mut probabilities[CHOICE]) == 0 {
@@ -323,7 +314,6 @@ impl RangeCoder {
     }
 
     /// How far back the match begins, less one.
-    #[cfg_attr(target_arch = "wasm32", optimize(speed))]
     fn distance(&mut self, input: &mut Input<'_>, probabilities: &mut [u16], slot: usize) -> usize {
         let slot = self.tree(input, &mut probabilities[slot..slot + 64], 6);
         if slot < 4 {
@@ -340,7 +330,6 @@ impl RangeCoder {
     }
 
     /// Bits without a model.
-    #[cfg_attr(target_arch = "wasm32", optimize(speed))]
     fn direct(&mut self, input: &mut Input<'_>, bits: u32) -> usize {
         let mut value = 0;
         for _ in 0..bits {

@@ -13,6 +13,8 @@ const GROUP_BITS: u32 = 16;
 /// Bits of a slot that are its probability; the others count, and the more it has seen the slower it adapts.
 const PROBABILITY_BITS: u32 = 12;
 const COUNT_BITS: u32 = 4;
+/// Bits of a probability as it is coded: the middle of what a slot can tell apart, so never certain.
+const SCALE: u32 = PROBABILITY_BITS + 1;
 const MAX_COUNT: u16 = (1 << COUNT_BITS) - 1;
 /// A slot with a probability of one half that has seen nothing.
 const FRESH: u16 = 1 << 15;
@@ -22,7 +24,8 @@ pub(super) trait Side {
     /// Whether values are known and bits are written.
     const ENCODES: bool;
 
-    /// Codes one bit whose probability of being 1 is `p` in 65536. Returns the bit: `bit`, or when decoding the one read.
+    /// Codes one bit whose probability of being 1 is `p` in 1 << [`SCALE`], neither 0 nor that. Returns the bit: `bit`, or when
+    /// decoding the one read.
     fn code(&mut self, p: u32, bit: bool) -> bool;
 }
 
@@ -53,7 +56,6 @@ impl Model {
     }
 
     /// A value of `bits` bits, fewer than 32, the highest first.
-    #[cfg_attr(target_arch = "wasm32", optimize(speed))]
     pub(super) fn symbol<S: Side>(&mut self, side: &mut S, bits: u32, context: Context, value: u32) -> u32 {
         let mut decoded = 1;
         let mut left = bits;
@@ -68,15 +70,16 @@ impl Model {
 
     /// Any value, small ones in few decisions: how many bits it has in unary, then those bits. One group holds all that
     /// concerns values below 8.
-    #[cfg_attr(target_arch = "wasm32", optimize(speed))]
     pub(super) fn number<S: Side>(&mut self, side: &mut S, context: Context, value: u32) -> u32 {
         const UNARY: u32 = 11;
         let len = 32 - value.leading_zeros();
         let first = self.place(context, 0);
-        let (mut bits, mut place) = (0, first);
-        while bits < 32 && self.bit(side, place, bits % UNARY + 1, len > bits) {
+        let (mut bits, mut place, mut node) = (0, first, 1);
+        while bits < 32 && self.bit(side, place, node, len > bits) {
             bits += 1;
-            if bits % UNARY == 0 {
+            node += 1;
+            if node > UNARY {
+                node = 1;
                 place = self.place(context, bits << 8);
             }
         }
@@ -99,7 +102,6 @@ impl Model {
     }
 
     /// Up to four bits, which share half a cache line. `node`: what of the symbol came before.
-    #[cfg_attr(target_arch = "wasm32", optimize(speed))]
     fn group<S: Side>(&mut self, side: &mut S, context: Context, node: u32, bits: u32, value: u32) -> u32 {
         let place = self.place(context, node);
         let mut decoded = 1;
@@ -110,7 +112,7 @@ impl Model {
     }
 
     /// The group where up to 15 decisions find their statistics.
-    #[cfg_attr(target_arch = "wasm32", optimize(speed))]
+    #[inline(always)]
     fn place(&mut self, context: Context, node: u32) -> usize {
         let salt = (node ^ context.kind.wrapping_mul(0x85EB_CA6B)).wrapping_mul(0x9E37_79B1);
         let hash = (context.of ^ salt).wrapping_mul(0x85EB_CA6B);
@@ -129,8 +131,7 @@ impl Model {
     fn bit<S: Side>(&mut self, side: &mut S, place: usize, node: u32, bit: bool) -> bool {
         let slot = &mut self.groups[place % GROUPS].0[node as usize % GROUP];
         let p = i32::from(*slot >> COUNT_BITS);
-        // The middle of what the slot can tell apart: never certain.
-        let bit = side.code((p << 4 | 8) as u32, bit);
+        let bit = side.code((p << 1 | 1) as u32, bit);
         let count = *slot & MAX_COUNT;
         let target = if bit { (1 << PROBABILITY_BITS) - 1 } else { 0 };
         let p = p + (((target - p) * self.rates[count as usize] + (1 << 15)) >> 16);
@@ -147,10 +148,13 @@ fn boxed<T: Clone, const N: usize>(value: T) -> Box<[T; N]> {
     }
 }
 
-/// An arithmetic decoder. Bytes past the end read as zeros; [`overrun`](Reader::overrun) tells.
+/// What the range is kept above, so that a probability divides it finely.
+const LEAST_RANGE: u32 = 1 << 24;
+
+/// A range decoder, LZMA's. Bytes past the end read as zeros; [`overrun`](Reader::overrun) tells.
 pub(super) struct Reader {
-    low: u32,
-    high: u32,
+    range: u32,
+    /// How far into the range.
     code: u32,
     input: Vec<u8>,
     at: usize,
@@ -159,7 +163,7 @@ pub(super) struct Reader {
 
 impl Reader {
     pub(super) fn new() -> Reader {
-        Reader { low: 0, high: u32::MAX, code: 0, input: Vec::new(), at: 0, started: false }
+        Reader { range: u32::MAX, code: 0, input: Vec::new(), at: 0, started: false }
     }
 
     /// The next bytes; those before must be used up.
@@ -181,7 +185,6 @@ impl Reader {
         self.at > self.input.len()
     }
 
-    #[cfg_attr(target_arch = "wasm32", optimize(speed))]
     fn shift(&mut self) {
         self.code = self.code << 8 | u32::from(self.input.get(self.at).copied().unwrap_or(0));
         self.at += 1;
@@ -191,37 +194,37 @@ impl Reader {
 impl Side for Reader {
     const ENCODES: bool = false;
 
-    #[cfg_attr(target_arch = "wasm32", optimize(speed))]
+    #[inline(always)]
     fn code(&mut self, p: u32, _bit: bool) -> bool {
-        let middle = split(self.low, self.high, p);
-        let bit = self.code <= middle;
+        let bound = (self.range >> SCALE) * p;
+        let bit = self.code < bound;
         if bit {
-            self.high = middle
+            self.range = bound;
         } else {
-            self.low = middle + 1
+            self.code -= bound;
+            self.range -= bound;
         }
-        while (self.low ^ self.high) >> 24 == 0 {
-            self.low <<= 8;
-            self.high = self.high << 8 | 0xff;
+        while self.range < LEAST_RANGE {
+            self.range <<= 8;
             self.shift();
         }
         bit
     }
 }
 
-/// An arithmetic encoder.
+/// A range encoder. What has left `low` waits in `output`, where a carry still reaches it.
 #[cfg(feature = "cli")]
 #[derive(Clone)]
 pub(super) struct Writer {
     low: u32,
-    high: u32,
+    range: u32,
     output: Vec<u8>,
 }
 
 #[cfg(feature = "cli")]
 impl Writer {
     pub(super) fn new() -> Writer {
-        Writer { low: 0, high: u32::MAX, output: Vec::new() }
+        Writer { low: 0, range: u32::MAX, output: Vec::new() }
     }
 
     /// How many bytes the reader will have taken by now: it is four ahead.
@@ -233,6 +236,15 @@ impl Writer {
         self.output.extend(self.low.to_be_bytes());
         self.output
     }
+
+    fn carry(&mut self) {
+        for byte in self.output.iter_mut().rev() {
+            *byte = byte.wrapping_add(1);
+            if *byte != 0 {
+                return;
+            }
+        }
+    }
 }
 
 #[cfg(feature = "cli")]
@@ -240,26 +252,24 @@ impl Side for Writer {
     const ENCODES: bool = true;
 
     fn code(&mut self, p: u32, bit: bool) -> bool {
-        let middle = split(self.low, self.high, p);
+        let bound = (self.range >> SCALE) * p;
         if bit {
-            self.high = middle
+            self.range = bound;
         } else {
-            self.low = middle + 1
+            let (low, carries) = self.low.overflowing_add(bound);
+            if carries {
+                self.carry();
+            }
+            self.low = low;
+            self.range -= bound;
         }
-        while (self.low ^ self.high) >> 24 == 0 {
-            self.output.push((self.high >> 24) as u8);
+        while self.range < LEAST_RANGE {
+            self.output.push((self.low >> 24) as u8);
             self.low <<= 8;
-            self.high = self.high << 8 | 0xff;
+            self.range <<= 8;
         }
         bit
     }
-}
-
-/// The last code that means 1. `p` is between 1 and 65535, so both sides have room.
-#[cfg_attr(target_arch = "wasm32", optimize(speed))]
-fn split(low: u32, high: u32, p: u32) -> u32 {
-    let range = high - low;
-    low + (range >> 16) * p + (((range & 0xffff) * p) >> 16)
 }
 
 #[cfg(test)]

@@ -24,6 +24,11 @@ fn decode_within(
                     assert_eq!(number as usize, members.len());
                     members.push(bytes);
                 }
+                Step::Part { number, members: count, bytes } => {
+                    assert_eq!(number as usize, members.len());
+                    let lengths = &lengths[members.len()..][..count as usize];
+                    members.extend(unpack(ID, lengths, &bytes)?);
+                }
                 Step::Working => {}
                 Step::Starved | Step::Done => break,
             }
@@ -64,9 +69,12 @@ fn sample() -> Vec<(Kind, Vec<u8>)> {
 fn round_trip_in_any_slices() {
     let sample = sample();
     let members: Vec<_> = sample.iter().map(|(kind, bytes)| Packed { kind: *kind, bytes }).collect();
+    let (first, rest) = members.split_at(25);
+    let (second, third) = rest.split_at(14);
     for effort in [Effort::Quick, Effort::Thorough] {
         let mut seen = 0;
-        let file = encode(ID, &members, effort, &mut |bytes| seen += bytes).unwrap();
+        let file = encode(ID, first, &[second.to_vec(), third.to_vec()], effort, &mut |bytes| seen += bytes)
+            .unwrap();
         assert!(seen > 0);
         for (piece, budget) in [(1, 1), (1, usize::MAX), (1000, 100), (file.len(), usize::MAX)] {
             let decoded = decode(&file, &lengths(&members), piece, budget).unwrap();
@@ -76,6 +84,9 @@ fn round_trip_in_any_slices() {
             );
             assert_eq!(decoded.len(), members.len());
         }
+        assert!(
+            unpack(ID, &lengths(&members), &file).unwrap().iter().eq(sample.iter().map(|(_, bytes)| bytes))
+        );
     }
 }
 
@@ -93,7 +104,7 @@ fn streams_are_no_longer_than_the_members() {
         &[&[&long], &[&short], &[&long, SAMPLE, &long], &[&short, SAMPLE, &short, SAMPLE], &[SAMPLE, &long]];
     for files in cases {
         let members: Vec<_> = files.iter().map(|bytes| Packed { kind: Kind::Bytecode, bytes }).collect();
-        let file = encode(ID, &members, Effort::Quick, &mut |_| ()).unwrap();
+        let file = encode(ID, &members, &[], Effort::Quick, &mut |_| ()).unwrap();
         let lengths = lengths(&members);
         let decoded = decode_within(lengths.iter().sum(), &file, &lengths, file.len(), usize::MAX).unwrap();
         assert!(decoded.iter().eq(files.iter()), "{lengths:?}");
@@ -105,7 +116,7 @@ fn errors_say_what_is_wrong() {
     let bytes = b"some text, some text".repeat(50);
     let members =
         [Packed { kind: Kind::Plain, bytes: &bytes }, Packed { kind: Kind::Library, bytes: &bytes }];
-    let file = encode(ID, &members, Effort::Quick, &mut |_| ()).unwrap();
+    let file = encode(ID, &members, &[], Effort::Quick, &mut |_| ()).unwrap();
     let lengths = lengths(&members);
     let whole = |file: &[u8], lengths: &[u64]| decode(file, lengths, file.len().max(1), usize::MAX);
     assert!(whole(&file, &lengths).is_ok());
@@ -147,9 +158,10 @@ fn every_damaged_byte_is_noticed() {
     let members = [
         Packed { kind: Kind::Bytecode, bytes: include_bytes!("pyc/sample.cpython-312.pyc") },
         Packed { kind: Kind::Plain, bytes: &text },
+        Packed { kind: Kind::Library, bytes: &text },
     ];
     let lengths = lengths(&members);
-    let file = encode(ID, &members, Effort::Quick, &mut |_| ()).unwrap();
+    let file = encode(ID, &members[..2], &[members[2..].to_vec()], Effort::Quick, &mut |_| ()).unwrap();
     for at in (0..file.len()).step_by(3) {
         let mut damaged = file.clone();
         damaged[at] ^= 0x41;
@@ -163,12 +175,44 @@ fn every_damaged_byte_is_noticed() {
     }
 }
 
+/// What is in a part is not unpacked, and is checked all the same.
+#[test]
+fn a_part_is_given_out_as_it_is() {
+    let text = b"def area(self, width): return width".repeat(90);
+    let members = [Packed { kind: Kind::Plain, bytes: &text }; 4];
+    let parts = [members[1..3].to_vec(), members[3..].to_vec()];
+    let file = encode(ID, &members[..1], &parts, Effort::Quick, &mut |_| ()).unwrap();
+    let mut decoder = Decoder::new(ID, lengths(&members), 1 << 20);
+    decoder.supply(&file);
+    assert!(matches!(decoder.step(usize::MAX), Ok(Step::Member { number: 0, .. })));
+    let Ok(Step::Part { number: 1, members: 2, bytes: first }) = decoder.step(usize::MAX) else { panic!() };
+    let Ok(Step::Part { number: 3, members: 1, bytes: second }) = decoder.step(usize::MAX) else { panic!() };
+    assert_eq!((decoder.step(usize::MAX), decoder.finish()), (Ok(Step::Done), Ok(())));
+    assert!(first.len() + second.len() < text.len() / 2, "packed");
+    assert_eq!(unpack(ID, &lengths(&members[1..3]), &first), Ok(vec![text.clone(); 2]));
+    assert_eq!(unpack(ID, &lengths(&members), &file), Ok(vec![text.clone(); 4]));
+    assert!(matches!(unpack([0; 16], &lengths(&members[1..3]), &first), Err(PackError::Stale { .. })));
+
+    let mut damaged = file.clone();
+    *damaged.last_mut().unwrap() ^= 1;
+    assert!(matches!(unpack(ID, &lengths(&members), &damaged), Err(PackError::Crc { member: 3, .. })));
+    // One that would hold itself, one of nothing, one of more than there are, one of more bytes than there can be.
+    let header = &encode(ID, &members, &[], Effort::Quick, &mut |_| ()).unwrap()[..frame::HEADER_LEN];
+    for (count, len) in [(4, 0), (0, 0), (5, 0), (1, 1 << 40)] {
+        let mut file = header.to_vec();
+        frame::Frame::Part { members: count, len, crc32: 0 }.write(&mut file);
+        let found = unpack(ID, &lengths(&members), &file);
+        let refused = matches!(found, Err(PackError::Corrupt { .. } | PackError::TooLarge { .. }));
+        assert!(refused, "{count} members, {len} bytes: {found:?}");
+    }
+}
+
 /// A member comes as soon as its last byte is here.
 #[test]
 fn members_come_while_the_file_arrives() {
     let sample = sample();
     let members: Vec<_> = sample.iter().map(|(kind, bytes)| Packed { kind: *kind, bytes }).collect();
-    let file = encode(ID, &members, Effort::Quick, &mut |_| ()).unwrap();
+    let file = encode(ID, &members, &[], Effort::Quick, &mut |_| ()).unwrap();
     let mut decoder = Decoder::new(ID, lengths(&members), 1 << 30);
     let mut arrivals = Vec::new();
     for (at, piece) in file.chunks(256).enumerate() {

@@ -35,7 +35,6 @@ pub(super) fn decode_name<'a>(raw: &'a [u8], flags: u16, extra: &'a [u8]) -> Res
 }
 
 /// Refuses every name that is not a plain relative path with `/` between components. A trailing `/` marks a folder.
-#[cfg_attr(target_arch = "wasm32", optimize(speed))]
 pub(crate) fn check_name(name: &str) -> Result<(), NameProblem> {
     let bytes = name.as_bytes();
     match bytes {
@@ -66,7 +65,6 @@ const fn is_no_name(component: &[u8]) -> bool {
 }
 
 /// The folder that a path lies in; `None` at the top.
-#[cfg_attr(target_arch = "wasm32", optimize(speed))]
 fn folder(path: &str) -> Option<&str> {
     let slash = path.bytes().rposition(|byte| byte == b'/')?;
     path.get(..slash)

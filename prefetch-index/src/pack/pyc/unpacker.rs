@@ -79,6 +79,7 @@ impl Letters {
 impl Side for Source {
     const ENCODES: bool = false;
 
+    #[inline(always)]
     fn code(&mut self, p: u32, bit: bool) -> bool {
         self.reader.code(p, bit)
     }
