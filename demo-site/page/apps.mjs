@@ -12,6 +12,7 @@ export const apps = {
   sklearn: { title: "scikit-learn: a model fitted", packages: ["scikit-learn"] },
   sympy: { title: "sympy: an integral", packages: ["sympy"], pyodide: "314.0.7" },
   six: { title: "six: one small file", packages: ["six"] },
+  beyond: { title: "pandas: what the first program does not do", packages: ["pandas"] },
   everything: { title: "pandas, and every file of every package read", packages: ["pandas"] },
 };
 

@@ -21,6 +21,7 @@
 
 #[cfg(feature = "cli")]
 mod halves;
+mod warm_up;
 
 use std::borrow::Cow;
 
@@ -28,6 +29,7 @@ use crate::dylink::{DylinkError, Reader, write_leb128};
 
 #[cfg(feature = "cli")]
 pub use halves::{Split, Unsplit, split};
+pub use warm_up::{WARM_UP, with_warm_up};
 
 /// Name of the shared table.
 pub const TABLE: &str = "wheelfs:table";

@@ -1,8 +1,8 @@
 /**
  * Runs a program through wheelfs, then others.
  *
- * node beyond.mjs OPTIONS FIRST NEXT… — OPTIONS: JSON of { package: folder of the npm package, indexURL, wheelfs, members:
- * how many are to be there before NEXT begins, unless there was a warning }; the others: Python programs. Prints { outputs, stats, warnings, library }
+ * node beyond.mjs OPTIONS FIRST NEXT… — OPTIONS: JSON of { package: folder of the npm package, indexURL, wheelfs, whole:
+ * whether all that is on its way is to be there before NEXT begins, unless there was a warning }; the others: Python programs. Prints { outputs, stats, warnings, library }
  * as its last line: of each program, what it printed and the counters after it; `library`: SHA-256 of the first library in
  * numpy/_core, as JavaScript reads it through Emscripten.
  */
@@ -16,7 +16,7 @@ import { listen } from "../page/console.mjs";
 const ROUNDS = 20_000;
 
 const [text, ...files] = process.argv.slice(2);
-const { package: folder, members = 0, ...options } = JSON.parse(text);
+const { package: folder, whole, ...options } = JSON.parse(text);
 const warnings = listen();
 const { loadPyodide } = await import(pathToFileURL(join(folder, "index.js")).href);
 
@@ -28,9 +28,10 @@ for (const file of files) {
   outputs.push(lines.join("\n"));
   lines = [];
   stats.push(pyodide.wheelfs.stats());
-  for (let round = 0; pyodide.wheelfs.stats().members < members && !warnings.length; round++) {
+  const isMissing = () => pyodide.wheelfs.stats().bytes < pyodide.wheelfs.stats().expectedBytes;
+  for (let round = 0; whole && isMissing() && !warnings.length; round++) {
     if (round === ROUNDS) {
-      throw new Error(`${members} members were to come after ${file}: ${JSON.stringify(pyodide.wheelfs.stats())}`);
+      throw new Error(`all was to come after ${file}: ${JSON.stringify(pyodide.wheelfs.stats())}`);
     }
     await new Promise((resolve) => setTimeout(resolve, 20));
   }

@@ -6,14 +6,15 @@ use demo_site::{Fault, Line};
 use prefetch_index::{
     format,
     index::{Content, Index, PackedFile},
+    split::with_warm_up,
 };
 use serde::Deserialize;
 use serde_json::json;
-use wheelfs_tests::{
-    Browser, Engine, HarnessError, LineSite, Node, Parts, Recorder, Site, decoder, next_file,
-};
+use wheelfs_tests::{Browser, Engine, HarnessError, LineSite, Node, PackReader, Parts, Recorder, Site};
 
 const PANDAS: &str = "demo-site/apps/pandas.py";
+/// What that does not do.
+const BEYOND: &str = "demo-site/apps/beyond.py";
 
 #[derive(Deserialize)]
 struct Run {
@@ -60,16 +61,13 @@ impl Packed {
     fn called_len(&self) -> Result<u64, HarnessError> {
         let index = self.index()?;
         let [pack] = index.packs.as_slice() else { panic!("{} packs", index.packs.len()) };
-        let is_called = |file: &&PackedFile| !matches!(file.content, Content::Secondary(_));
+        let is_called = |file: &&PackedFile| !is_secondary(&file.content);
         let mut awaited = pack.files.iter().take_while(is_called).count();
-        let mut decoder = decoder(&index, pack);
+        let mut reader = PackReader::new(&index, pack);
         let mut len = 0;
         for piece in fs::read(self.folder.join(&pack.url))?.chunks(4096) {
-            decoder.supply(piece);
             len += piece.len() as u64;
-            while next_file(&mut decoder)?.is_some() {
-                awaited = awaited.saturating_sub(1);
-            }
+            awaited = awaited.saturating_sub(reader.supply(piece)?.len());
             if awaited == 0 {
                 break;
             }
@@ -77,10 +75,10 @@ impl Packed {
         Ok(len)
     }
 
-    /// Runs the programs one after another; from the second on, when there are `members` or a warning came.
-    async fn run(&self, site: &LineSite, apps: &[&str], members: usize) -> Result<Run, HarnessError> {
+    /// Runs the programs one after another; from the second on, if `whole`, when all of the pack is here or a warning came.
+    async fn run(&self, site: &LineSite, apps: &[&str], whole: bool) -> Result<Run, HarnessError> {
         let wheelfs = json!({ "index": site.url("/packs/wheelfs.idx"), "baseUrl": site.url("/pyodide/") });
-        let options = json!({ "wheelfs": wheelfs, "members": members });
+        let options = json!({ "wheelfs": wheelfs, "whole": whole });
         Node::new(&self.parts).with_wheelfs("node/beyond.mjs", self.version, options, apps).await
     }
 
@@ -94,6 +92,10 @@ fn count(index: &Index, is: impl Fn(&Content) -> bool) -> usize {
     index.packs.iter().flat_map(|pack| &pack.files).filter(|file| is(&file.content)).count()
 }
 
+fn is_secondary(content: &Content) -> bool {
+    matches!(content, Content::Secondary(_))
+}
+
 fn wheels(site: &LineSite) -> Vec<String> {
     let log = site.server.log().take().into_iter();
     log.filter(|entry| entry.path.ends_with(".whl") || entry.path.ends_with(".zip"))
@@ -104,17 +106,16 @@ fn wheels(site: &LineSite) -> Vec<String> {
 #[tokio::test]
 async fn functions_that_nobody_recorded_are_at_the_end_of_the_pack() -> Result<(), HarnessError> {
     for (version, recorded, beyond, packages) in [
-        ("0.27.7", PANDAS, "tests/apps/beyond.py", "pandas"),
+        ("0.27.7", PANDAS, BEYOND, "pandas"),
         ("314.0.7", "tests/apps/modern.py", "tests/apps/beyond_314.py", "pydantic,msgpack"),
     ] {
         let packed = Packed::build(version, "split", recorded)?;
         let index = packed.index()?;
-        let all = count(&index, |_| true);
-        let secondaries = count(&index, |content| matches!(content, Content::Secondary(_)));
+        let secondaries = count(&index, is_secondary);
         assert!(secondaries > 0, "{version}");
         let wanted = packed.eager(packages, beyond).await?;
         let site = packed.site(Line::new(0, 0)).await?;
-        let run = packed.run(&site, &[recorded, beyond], all).await?;
+        let run = packed.run(&site, &[recorded, beyond], true).await?;
         assert_eq!(run.outputs[1], wanted);
         // Where the pack lacked a function, it would have come by a request that blocks.
         for (stats, when) in run.stats.iter().zip(["the recorded program", "beyond"]) {
@@ -133,7 +134,7 @@ async fn what_is_called_depends_on_no_order_but_the_programs() -> Result<(), Har
     let packed = Packed::build("0.27.7", "needed", app)?;
     // Whatever was not called comes for a second or two after what was.
     let site = packed.site(Line::new(20, 20)).await?;
-    let run = packed.run(&site, &[app], 0).await?;
+    let run = packed.run(&site, &[app], false).await?;
     assert_eq!(run.outputs, [packed.eager("scikit-learn", app).await?]);
     assert_eq!(run.stats[0]["blockingRequests"], 0.0, "{:?}", run.stats[0]);
     assert_eq!(wheels(&site), [""; 0], "the pack has all that the program calls");
@@ -144,12 +145,57 @@ async fn what_is_called_depends_on_no_order_but_the_programs() -> Result<(), Har
 #[tokio::test]
 async fn a_function_that_is_still_on_its_way_is_fetched() -> Result<(), HarnessError> {
     let packed = Packed::build("0.27.7", "split", PANDAS)?;
-    let wanted = packed.eager("pandas", "tests/apps/beyond.py").await?;
+    let wanted = packed.eager("pandas", BEYOND).await?;
     let site = packed.site_without_the_end().await?;
-    let run = packed.run(&site, &[PANDAS, "tests/apps/beyond.py"], 0).await?;
+    let run = packed.run(&site, &[PANDAS, BEYOND], false).await?;
     assert_eq!(run.outputs[1], wanted);
     assert_eq!(run.stats[0]["blockingRequests"], 0.0, "all that it calls came first");
     assert!(run.stats[1]["blockingRequests"] > 0.0, "{:?}", run.stats[1]);
+    Ok(())
+}
+
+/// They stay packed until one is called, or nothing else is to be done. Then a worker unpacks them, or the page itself.
+#[tokio::test]
+async fn functions_that_nobody_recorded_are_unpacked_in_the_end() -> Result<(), HarnessError> {
+    let packed = Packed::build("0.27.7", "split", PANDAS)?;
+    let all = count(&packed.index()?, |_| true) as f64;
+    let site = Site::new(&packed.parts, "0.27.7")?.with_tests().mount("/packs", &packed.folder);
+    let site = site.start(Line::new(0, 0)).await?;
+    let browser = Browser::start(&packed.parts).await?;
+    for how in ["", "&policy='none'"] {
+        let page = format!("/tests/lazy.html?app=frame&index=/packs/wheelfs.idx{how}");
+        let run = browser.result::<serde_json::Value>(&site.url(&page)).await?;
+        assert_eq!(run["output"], "231", "{how}");
+        let unpacked = run["stats"]["members"].as_f64().unwrap_or_default();
+        assert!(0.0 < unpacked && unpacked < all, "{unpacked} of {all}{how}");
+        let rest = "const { members, waitingBytes } = window.stats(); return waitingBytes ? null : members";
+        let in_the_end = browser.value(rest).await?.as_f64().unwrap_or_default();
+        assert!(in_the_end >= all, "{in_the_end} of {all}{how}");
+        assert!(!wheels(&site).iter().any(|path| path.ends_with(".whl")), "{how}");
+    }
+    Ok(())
+}
+
+/// The thread that calls a function first would compile it.
+#[tokio::test]
+async fn what_is_going_to_be_called_is_compiled_by_the_worker() -> Result<(), HarnessError> {
+    let packed = Packed::build("0.27.7", "split", PANDAS)?;
+    let index = packed.index()?;
+    let [pack] = index.packs.as_slice() else { panic!("{} packs", index.packs.len()) };
+    let folder = tempfile::tempdir()?;
+    let mut modules = Vec::new();
+    for (number, bytes) in PackReader::new(&index, pack).supply(&fs::read(packed.folder.join(&pack.url))?)? {
+        let content = pack.files[number as usize].content;
+        let warm = with_warm_up(&bytes);
+        assert_eq!(warm.is_some(), matches!(content, Content::Primary(_)), "{content:?}");
+        if let Some(warm) = warm {
+            modules.push(folder.path().join(format!("{number}.wasm")));
+            fs::write(&modules[modules.len() - 1], warm)?;
+        }
+    }
+    let [before, after]: [u32; 2] = Node::new(&packed.parts).run("node/warm_up.mjs", &modules).await?;
+    assert!(before > 2_000, "{before}");
+    assert_eq!(after, 0, "of {before}");
     Ok(())
 }
 
@@ -157,12 +203,13 @@ async fn a_function_that_is_still_on_its_way_is_fetched() -> Result<(), HarnessE
 #[tokio::test]
 async fn every_engine_calls_what_nobody_recorded() -> Result<(), HarnessError> {
     let packed = Packed::build("0.27.7", "split", PANDAS)?;
-    let wanted = packed.eager("pandas", "tests/apps/beyond.py").await?;
+    let wanted = packed.eager("pandas", BEYOND).await?;
     for engine in Engine::ALL {
         let site = Site::new(&packed.parts, "0.27.7")?.with_tests().mount("/packs", &packed.folder);
         let site = site.start(Line::new(20, 20)).await?;
         let browser = Browser::of(&packed.parts, engine).await?;
-        let page = format!("/tests/lazy.html?app=beyond&index=/packs/wheelfs.idx{}", engine.query());
+        let page =
+            format!("/tests/lazy.html?app=../../apps/beyond&index=/packs/wheelfs.idx{}", engine.query());
         let result = browser.result::<serde_json::Value>(&site.url(&page)).await?;
         assert_eq!(result["output"], wanted, "{engine:?}: {}", result["stats"]);
     }
@@ -176,10 +223,8 @@ async fn a_pack_that_breaks_off_behind_the_called_functions_leaves_the_wheels() 
     let whole = fs::read(&pack)?;
     fs::write(&pack, &whole[..whole.len() * 9 / 10])?;
     let site = packed.site(Line::new(0, 0)).await?;
-    let all = count(&packed.index()?, |_| true);
-    let run = packed.run(&site, &[PANDAS, "tests/apps/beyond.py"], all).await?;
-    let wanted =
-        [packed.eager("pandas", PANDAS).await?, packed.eager("pandas", "tests/apps/beyond.py").await?];
+    let run = packed.run(&site, &[PANDAS, BEYOND], true).await?;
+    let wanted = [packed.eager("pandas", PANDAS).await?, packed.eager("pandas", BEYOND).await?];
     assert_eq!(run.outputs, wanted);
     let [warning] = run.warnings.as_slice() else { panic!("{:?}", run.warnings) };
     assert!(warning.contains("the wheels are read instead"), "{warning}");
@@ -192,16 +237,15 @@ async fn a_split_library_reads_as_the_file_it_is() -> Result<(), HarnessError> {
     let packed = Packed::build("0.27.7", "split", PANDAS)?;
     let app = "tests/apps/library_bytes.py";
     let wanted = packed.eager("pandas", app).await?;
-    let all = count(&packed.index()?, |_| true);
-    for (site, members) in
-        [(packed.site(Line::new(0, 0)).await?, all), (packed.site_without_the_end().await?, 0)]
+    for (site, whole) in
+        [(packed.site(Line::new(0, 0)).await?, true), (packed.site_without_the_end().await?, false)]
     {
-        let run = packed.run(&site, &[PANDAS, app], members).await?;
+        let run = packed.run(&site, &[PANDAS, app], whole).await?;
         assert_eq!(run.outputs[1], wanted);
         let library = run.library.unwrap_or_default();
         let read_by_python = wanted.split('\'').find(|part| part.len() == 16).unwrap_or_default();
         assert!(library.as_str().is_some_and(|digest| digest.starts_with(read_by_python)), "{library}");
-        assert_eq!(wheels(&site).is_empty(), members == all, "{members}");
+        assert_eq!(wheels(&site).is_empty(), whole, "{whole}");
     }
     Ok(())
 }

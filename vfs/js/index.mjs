@@ -14,7 +14,7 @@ import { Packages } from "./packages.mjs";
 import { precompiler } from "./precompiler.mjs";
 import { Modules } from "./modules.mjs";
 import { WorkerUnpacker, serve } from "./unpacker.mjs";
-import { Filesystem, start, unpackHere } from "./wheelfs.js";
+import { Filesystem, start, unpackHere, withWarmUp } from "./wheelfs.js";
 
 export { WheelfsError };
 
@@ -175,7 +175,7 @@ export async function loadPyodide(options = {}) {
 
 /** What the worker that `unpacker.mjs` starts does. @internal */
 export function unpackInWorker() {
-  serve(start, unpackHere);
+  serve(start, unpackHere, withWarmUp);
 }
 
 /** A module of Pyodide's. @internal */

@@ -5,13 +5,12 @@
  */
 
 /** @typedef {import("./wheelfs.js").Unpacker} Unpacker */
-/** @typedef {{number: number, url: string, length: number, id: Uint8Array, lengths: Float64Array, early: boolean}} Job */
+/** @typedef {{number: number, url: string, length: number, id: Uint8Array, lengths: Float64Array, here: boolean | Uint8Array}} Job */
 /** @typedef {{number: number, chunk?: Uint8Array<ArrayBuffer>}} Piece Of a pack that the page fetches; without a chunk, nothing follows. */
-/** @typedef {{file: number, bytes: Uint8Array<ArrayBuffer>, received: number}} Unpacked */
+/** @typedef {{file: number, bytes: Uint8Array<ArrayBuffer>, received: number, files: number, module?: WebAssembly.Module}} Unpacked `module`: of a library, compiled. */
 /** @typedef {{number: number, unpacked: Unpacked[]}} Batch What was unpacked at one go: one task for the page. */
-/** @typedef {{number: number, file: number, module: WebAssembly.Module}} Compiled */
 /** @typedef {{number: number, outcome: string | undefined}} Ended */
-/** @typedef {{emit: (file: number, bytes: Uint8Array, received: number) => void, end: (outcome: string | undefined) => void, fail: () => void, libraries: Map<number, Uint8Array>}} Client Rejected without a reason: then there can be no worker. */
+/** @typedef {{emit: (file: number, bytes: Uint8Array, received: number, files: number) => void, end: (outcome: string | undefined) => void, fail: () => void}} Client Rejected without a reason: then there can be no worker. */
 
 /** How long the worker is kept after the last pack, milliseconds: there may be another one. */
 const KEEP = 30_000;
@@ -23,6 +22,8 @@ export const compiledFrom = new WeakMap();
 
 /** For how long unpacked files are gathered into one message, milliseconds: half a frame. */
 const GATHER = 8;
+
+/** What {@link dummyInstance} takes for imports that are no globals. @type {Record<string, any> | undefined} */ let stubs;
 
 /** @implements {Unpacker} */
 export class WorkerUnpacker {
@@ -75,10 +76,10 @@ export class WorkerUnpacker {
   }
 
   /** @type {Unpacker["unpack"]} */
-  unpack(url, length, id, lengths, early, emit) {
+  unpack(url, length, id, lengths, here, emit) {
     return new Promise((end, fail) => {
       const number = this.#jobs++;
-      this.#clients.set(number, { emit, end, fail, libraries: new Map() });
+      this.#clients.set(number, { emit, end, fail });
       clearTimeout(this.#idle);
       this.#silent = 0;
       // A worker that was ended for its memory says nothing any more.
@@ -88,9 +89,9 @@ export class WorkerUnpacker {
       this.#start();
       if (!this.#worker) return;
       // Both lie in the module's memory: there only until it grows, and a clone would be one of all of it.
-      /** @type {Job} */ const job = { number, url, length, id: id.slice(), lengths: lengths.slice(), early };
+      /** @type {Job} */ const job = { number, url, length, id: id.slice(), lengths: lengths.slice(), here };
       this.#worker.postMessage(job);
-      if (early) this.#forward(number, url);
+      if (here === true) this.#forward(number, url);
     });
   }
 
@@ -118,20 +119,15 @@ export class WorkerUnpacker {
     send(undefined);
   }
 
-  #receive(/** @type {Batch | Compiled | Ended | undefined} */ message) {
+  #receive(/** @type {Batch | Ended | undefined} */ message) {
     this.#silent = 0;
     if (!message) return;
     const client = this.#clients.get(message.number);
     if (!client) return;
-    if ("module" in message) {
-      const bytes = client.libraries.get(message.file);
-      if (bytes) compiledFrom.set(bytes, message.module);
-      return;
-    }
     if ("unpacked" in message) {
-      for (const { file, bytes, received } of message.unpacked) {
-        if (isWasm(bytes)) client.libraries.set(file, bytes);
-        client.emit(file, bytes, received);
+      for (const { file, bytes, received, files, module } of message.unpacked) {
+        if (module) compiledFrom.set(bytes, module);
+        client.emit(file, bytes, received, files);
       }
       return;
     }
@@ -179,11 +175,23 @@ export function fromText(/** @type {string} */ text) {
  * What the worker does. `open` makes the wasm module its own.
  *
  * @param {(module: WebAssembly.Module) => void} open
- * @param {(url: string, length: number, id: Uint8Array, lengths: Float64Array, stream: ReadableStream | undefined, emit: Function) => Promise<string | undefined>} unpackHere
+ * @param {(url: string, length: number, id: Uint8Array, lengths: Float64Array, here: ReadableStream | boolean | Uint8Array, emit: Function) => Promise<string | undefined>} unpackHere
+ * @param {(library: Uint8Array) => Uint8Array | undefined} withWarmUp
  */
-export function serve(open, unpackHere) {
+export function serve(open, unpackHere, withWarmUp) {
   /** @type {any} */ const scope = globalThis;
   /** Packs that the page fetches. @type {Map<number, ReadableStreamDefaultController<Uint8Array>>} */ const streams = new Map();
+  const compile = (/** @type {Uint8Array<ArrayBuffer>} */ bytes) => {
+    const warm = withWarmUp(bytes);
+    let module;
+    try {
+      module = new WebAssembly.Module(/** @type {BufferSource} */ (warm ?? bytes));
+      if (warm) /** @type {() => void} */ (dummyInstance(module).exports["wheelfs:warm-up"])();
+    } catch {
+      // What cannot be compiled is the dynamic linker's to report.
+    }
+    return module;
+  };
   scope.onmessage = async (/** @type {{data: WebAssembly.Module | Job | Piece}} */ { data }) => {
     if (data instanceof WebAssembly.Module) return open(data);
     if (!("url" in data)) {
@@ -196,9 +204,8 @@ export function serve(open, unpackHere) {
       }
       return;
     }
-    const { number, url, length, id, lengths, early } = data;
-    const stream = early ? new ReadableStream({ start: (controller) => void streams.set(number, controller) }) : undefined;
-    /** @type {Promise<void>[]} */ const compiling = [];
+    const { number, url, length, id, lengths, here } = data;
+    const source = here === true ? new ReadableStream({ start: (controller) => void streams.set(number, controller) }) : here;
     /** @type {Unpacked[]} */ let unpacked = [];
     let began = 0;
     const send = () => {
@@ -206,12 +213,11 @@ export function serve(open, unpackHere) {
       scope.postMessage(/** @type {Batch} */ ({ number, unpacked }), unpacked.map(({ bytes }) => bytes.buffer));
       unpacked = [];
     };
-    const emit = (/** @type {number} */ file, /** @type {Uint8Array<ArrayBuffer>} */ bytes, /** @type {number} */ received) => {
-      // Before its bytes go. A module that cannot be compiled is the dynamic linker's to report.
-      const compiled = (/** @type {WebAssembly.Module} */ module) => scope.postMessage(/** @type {Compiled} */ ({ number, file, module }));
-      if (isWasm(bytes)) compiling.push(WebAssembly.compile(bytes).then(compiled, () => {}));
+    const emit = (/** @type {number} */ file, /** @type {Uint8Array<ArrayBuffer>} */ bytes, /** @type {number} */ received, /** @type {number} */ files) => {
+      // Before its bytes go.
+      const module = isWasm(bytes) ? compile(bytes) : undefined;
       const now = performance.now();
-      if (unpacked.push({ file, bytes, received }) === 1) {
+      if (unpacked.push({ file, bytes, received, files, module }) === 1) {
         began = now;
         // When there is no more to unpack of what has come.
         queueMicrotask(send);
@@ -221,14 +227,30 @@ export function serve(open, unpackHere) {
     let outcome;
     const alive = setInterval(() => scope.postMessage(undefined), 1000);
     try {
-      outcome = await unpackHere(url, length, id, lengths, stream, emit);
-      await Promise.all(compiling);
+      outcome = await unpackHere(url, length, id, lengths, source, emit);
     } catch (error) {
       outcome = String(error);
     }
     clearInterval(alive);
     scope.postMessage(/** @type {Ended} */ ({ number, outcome }));
   };
+}
+
+/** An instance of a library's module in which nothing should be called that uses what it imports. */
+export function dummyInstance(/** @type {WebAssembly.Module} */ module) {
+  /** @type {any} */ const { Memory, Table, Tag, Global, Instance } = WebAssembly;
+  stubs ??= {
+    function() {},
+    memory: new Memory({ initial: 1024 }),
+    table: new Table({ element: "anyfunc", initial: 1 << 16 }),
+    tag: new Tag({ parameters: ["i32"] }),
+  };
+  /** @type {WebAssembly.Imports} */ const imports = {};
+  for (const { module: from, name, kind } of WebAssembly.Module.imports(module)) {
+    const mutable = from !== "env" || name === "__stack_pointer";
+    (imports[from] ??= {})[name] = kind === "global" ? new Global({ value: "i32", mutable }, 0) : stubs[kind];
+  }
+  return new Instance(module, imports);
 }
 
 function isWasm(/** @type {Uint8Array} */ bytes) {

@@ -11,6 +11,7 @@ mod loader;
 mod mount;
 mod object;
 pub mod pack;
+mod parts;
 mod settings;
 mod state;
 mod stats;

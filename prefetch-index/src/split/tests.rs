@@ -109,6 +109,32 @@ fn a_secondary_module_can_be_made_of_the_whole_library() {
 }
 
 #[test]
+fn a_warm_up_calls_what_the_primary_module_has() {
+    let library = library(5000);
+    let Split { primary, secondary } = split(&library, &[0, 2]).unwrap();
+    let warm = with_warm_up(&primary).unwrap();
+    Validator::new().validate_all(&warm).unwrap();
+    let (cold, warm_bodies) = (bodies(&primary), bodies(&warm));
+    let guard = Module::read(&warm).unwrap().imported[usize::from(kind::GLOBAL)] as u8 + 2;
+    // Length, no locals, and what returns at once.
+    let [_, 0, rest @ ..] = &cold[0][..] else { panic!("a body without locals") };
+    let guarded = [&[0, 0x23, guard, 0x04, 0x40, 0x42, 0, 0x0f, op::END], rest].concat();
+    assert_eq!(warm_bodies[0], [&[guarded.len() as u8], &guarded[..]].concat());
+    assert_ne!(warm_bodies[1], cold[1], "short, and so it is there");
+    assert_eq!(warm_bodies[3], cold[3], "a stub");
+    // Set; each of the three, its result dropped; reset. Of imports there is one.
+    let [set, reset] = [1, 0].map(|value| [0x41, value, 0x24, guard]);
+    let first = [0x41, 0, 0x44, 0, 0, 0, 0, 0, 0, 0, 0, 0x10, 1, 0x1a];
+    let third = [&first[..12], &[3, 0x1a]].concat();
+    let calls = [&[0], &set[..], &first, &[0x10, 2], &third, &reset, &[op::END]].concat();
+    assert_eq!(warm_bodies[4], [&[calls.len() as u8], &calls[..]].concat());
+
+    for other in [&library[..], &secondary, &primary[..primary.len() / 2], b"\x7fELF"] {
+        assert!(with_warm_up(other).is_none());
+    }
+}
+
+#[test]
 fn what_stays_whole() {
     let wat = |text: &str| wat::parse_str(text).unwrap();
     assert!(matches!(split(&library(5000), &[0, 4]), Err(Unsplit::Function { number: 4, count: 4 })));
@@ -153,6 +179,7 @@ fn damage_is_an_error() {
         let _ = secondary_of(&library[..len]);
     }
     for len in (0..primary.len()).step_by(3) {
+        let _ = with_warm_up(&primary[..len]);
         assert_ne!(join(&primary[..len], &secondary).ok(), Some(library.clone()), "{len}");
     }
     for len in (0..secondary.len()).step_by(7) {

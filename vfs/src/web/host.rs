@@ -25,12 +25,13 @@ export interface HostResponse {
 /** Unpacks packs on another thread: see `vfs/js/unpacker.mjs`. */
 export interface Unpacker {
   /**
-   * Resolves to nothing, or to what went wrong; rejects when there is no other thread. `early`: this thread is idle until
-   * the pack is here. `emit` gets a file's number, its bytes, and how many bytes were received since the last call.
+   * Resolves to nothing, or to what went wrong; rejects when there is no other thread. `here`: the pack, if it need not be
+   * fetched; `true`: this thread is idle until it is here. `emit` gets a file's number, its bytes, and how many bytes were
+   * received since the last call; `files`: of so many files, these are packed, as a pack of their own; 0: of that file.
    */
   unpack(
-    url: string, length: number, id: Uint8Array, lengths: Float64Array, early: boolean,
-    emit: (file: number, bytes: Uint8Array, received: number) => void,
+    url: string, length: number, id: Uint8Array, lengths: Float64Array, here: boolean | Uint8Array,
+    emit: (file: number, bytes: Uint8Array, received: number, files: number) => void,
   ): Promise<string | undefined>;
 }
 "#;
@@ -92,7 +93,7 @@ extern "C" {
         len: f64,
         id: &[u8],
         lengths: &[f64],
-        early: bool,
+        here: &JsValue,
         emit: &Function,
     ) -> Promise;
 }

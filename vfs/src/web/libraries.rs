@@ -27,6 +27,7 @@ impl State {
     /// The library that the member is, put together from its two modules, if both are here.
     pub(super) fn joined(&mut self, id: MemberId) -> Option<Decoded> {
         let primary = self.held(FileId::Primary(id))?;
+        self.unpack_secondary(id);
         let secondary = self.held(FileId::Secondary(id))?;
         let library = split::join(&primary.0.to_vec(), &secondary.0.to_vec()).ok()?;
         let member = self.member(id)?;

@@ -11,7 +11,7 @@ use super::blocking;
 use super::error::{Cause, Failure};
 use super::host::Host;
 use super::pack;
-use super::state::{Decoded, Filling, Shared};
+use super::state::{Decoded, Filling, Shared, State};
 use super::stats::report;
 use super::transport::{self, Incoming, Manner};
 use crate::packs::Whereabouts;
@@ -21,7 +21,7 @@ use crate::tree::{FileId, MemberId};
 
 /// What a warning says when the whole file came in the place of a range.
 const NO_RANGES: &str = "its server has no byte ranges";
-/// How long nothing has to arrive until what nobody is known to want is asked for, milliseconds.
+/// How long nothing has to happen until what nobody is known to want is asked for, milliseconds.
 const QUIET_MS: u32 = 1000;
 
 /// Brings a file: waits until it is decoded and in the cache. What only a pack has is `None` where that failed.
@@ -282,14 +282,7 @@ pub(crate) fn fill(shared: &Shared) {
     }
     let shared = shared.clone();
     spawn_local(async move {
-        let mut before = None;
-        loop {
-            let bytes = shared.borrow().stats.bytes;
-            if before.replace(bytes) == Some(bytes) {
-                break;
-            }
-            TimeoutFuture::new(QUIET_MS).await;
-        }
+        quiet(&shared, |state| state.stats.bytes).await;
         {
             let mut state = shared.borrow_mut();
             state.filling = Filling::Began;
@@ -297,6 +290,18 @@ pub(crate) fn fill(shared: &Shared) {
         }
         pump(&shared);
     });
+}
+
+/// Resolves once a count has stayed the same for a second.
+pub(super) async fn quiet(shared: &Shared, count: fn(&State) -> u64) {
+    let mut before = None;
+    loop {
+        let now = count(&shared.borrow());
+        if before.replace(now) == Some(now) {
+            return;
+        }
+        TimeoutFuture::new(QUIET_MS).await;
+    }
 }
 
 /// Sends what may be sent.

@@ -1,7 +1,9 @@
 //! Packs: fetching and decoding them, in a worker where there is one.
 
 use js_sys::{Function, Promise, Uint8Array};
+use prefetch_index::index::PackedFile;
 use prefetch_index::pack::{Decoder, Step};
+use prefetch_index::split;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::{JsFuture, future_to_promise};
 use web_sys::{ReadableStream, RequestCache};
@@ -9,22 +11,25 @@ use web_sys::{ReadableStream, RequestCache};
 use super::error::{Cause, Failure};
 use super::host::Host;
 use super::loader;
-use super::state::Shared;
+use super::parts::{self, Part};
+use super::state::{Shared, State};
 use super::stats::report;
 use super::transport::{self, Incoming, Manner};
+use crate::response::Body;
 use crate::tree::PackedId;
 
-/// What is to be unpacked.
+/// What is to be unpacked: a pack, or a part of one.
 struct PackJob {
-    /// Absolute.
+    /// Of the pack, absolute.
     url: String,
-    /// Bytes of the file.
+    /// Bytes of what is to be unpacked.
     len: f64,
     id: Vec<u8>,
     /// Decoded length of each of its files.
     lengths: Vec<f64>,
-    /// The file as somebody else fetches it: the first attempt reads this.
-    stream: Option<ReadableStream>,
+    /// What the first attempt reads: a `Uint8Array`, or a `ReadableStream` of what somebody else fetches. Of anything else
+    /// `true` means that this thread is idle until it is here.
+    here: JsValue,
 }
 
 /// Decoded bytes between two looks at the clock.
@@ -46,56 +51,99 @@ pub(crate) async fn open(shared: Shared, pack: u32) {
     }
     loader::pump(&shared);
     report(&shared);
+    // In Node, which a timer would keep from ending, a frozen thread is no frozen page.
+    if shared.borrow().host.is_none() {
+        parts::unpack_later(&shared).await;
+    }
 }
 
 async fn bring(shared: &Shared, number: u32) -> Result<(), Failure> {
-    let (host, unpacker, early, mut job) = {
+    let job = {
         let mut state = shared.borrow_mut();
-        let url = state.pack_urls.get(number as usize).cloned().unwrap_or_default();
         let Some(pack) = state.index.packs.get(number as usize) else {
-            return Err(Failure::new(&url, Cause::Unreadable));
+            return Err(Failure::new("", Cause::Unreadable));
         };
-        let lengths: Vec<f64> = pack.files.iter().map(|file| state.index.packed_len(file) as f64).collect();
-        let job = PackJob { url, len: pack.len as f64, id: pack.id.to_vec(), lengths, stream: None };
         let boot = state.index.boot.and_then(|group| state.index.groups.get(group as usize));
         let early = boot.is_some_and(|group| group.packs.contains(&number));
+        let job = state.job(number, pack.len as f64, &pack.files, early.into());
         state.stats.requests += 1;
-        (state.host.clone(), state.unpacker.clone(), early, job)
+        job
     };
     let emit = {
         let shared = shared.clone();
-        Closure::<dyn FnMut(u32, Uint8Array, f64)>::new(move |file, bytes, received: f64| {
+        Closure::<dyn FnMut(u32, Uint8Array, f64, u32)>::new(move |file, bytes, received: f64, files| {
             let mut state = shared.borrow_mut();
             state.stats.bytes += received as u64;
             state.packs.received(number, received as u64);
-            state.unpacked(PackedId { pack: number, file }, bytes);
+            let first = PackedId { pack: number, file };
+            match files {
+                0 => state.unpacked(first, bytes),
+                _ => state.keep_part(Part { first, files, bytes }),
+            }
             drop(state);
             report(&shared);
         })
     };
-    let emit: &Function = emit.as_ref().unchecked_ref();
+    unpack_anywhere(shared, job, emit.as_ref().unchecked_ref()).await
+}
+
+/// Unpacks a part. What cannot be unpacked is in the wheel.
+pub(super) async fn unpack_part(shared: &Shared, part: &Part) {
+    let first = part.first;
+    let job = {
+        let state = shared.borrow();
+        state.job(first.pack, f64::from(part.bytes.length()), state.files_of(part), part.bytes.clone().into())
+    };
+    let emit = {
+        let shared = shared.clone();
+        Closure::<dyn FnMut(u32, Uint8Array)>::new(move |file, bytes| {
+            let mut state = shared.borrow_mut();
+            // Unless somebody could not wait.
+            if state.parts.iter().any(|part| part.first == first) {
+                state.unpacked(PackedId { file: first.file + file, ..first }, bytes);
+            }
+        })
+    };
+    let _ = unpack_anywhere(shared, job, emit.as_ref().unchecked_ref()).await;
+}
+
+impl State {
+    fn job(&self, pack: u32, len: f64, files: &[PackedFile], here: JsValue) -> PackJob {
+        let lengths = files.iter().map(|file| self.index.packed_len(file) as f64).collect();
+        let id = self.index.packs.get(pack as usize).map_or(Vec::new(), |pack| pack.id.to_vec());
+        PackJob {
+            url: self.pack_urls.get(pack as usize).cloned().unwrap_or_default(),
+            len,
+            id,
+            lengths,
+            here,
+        }
+    }
+}
+
+/// In a worker, or here if there can be none.
+async fn unpack_anywhere(shared: &Shared, mut job: PackJob, emit: &Function) -> Result<(), Failure> {
+    let (host, unpacker) = {
+        let state = shared.borrow();
+        (state.host.clone(), state.unpacker.clone())
+    };
+    let url = job.url.clone();
+    let failed = |cause| Failure::new(&url, cause);
     if let Some(unpacker) = unpacker {
-        let promise = unpacker.unpack(&job.url, job.len, &job.id, &job.lengths, early, emit);
+        let promise = unpacker.unpack(&job.url, job.len, &job.id, &job.lengths, &job.here, emit);
         match JsFuture::from(promise).await {
             Ok(outcome) if outcome.is_undefined() => return Ok(()),
             // The worker's words: it read the file.
-            Ok(outcome) => {
-                return Err(Failure::new(
-                    &job.url,
-                    Cause::Unpacking(outcome.as_string().unwrap_or_default()),
-                ));
-            }
+            Ok(outcome) => return Err(failed(Cause::Unpacking(outcome.as_string().unwrap_or_default()))),
             // There can be no worker here.
             Err(_) => {}
         }
     }
-    let url = job.url.clone();
-    let failed = |cause| Failure::new(&url, cause);
     unpack(host.as_ref(), &mut job, emit, SLICE_MS).await.map_err(failed)
 }
 
-/// Fetches a pack and decodes it: calls `emit` with a file's number, its bytes, and how many bytes were received since the
-/// last call. Gives the thread back after each `slice_ms` of work.
+/// Fetches a pack and decodes it: calls `emit` as [`Unpacker`](super::host::Unpacker) says. Gives the thread back after each
+/// `slice_ms` of work.
 async fn unpack(host: Option<&Host>, job: &mut PackJob, emit: &Function, slice_ms: f64) -> Result<(), Cause> {
     let lengths: Vec<u64> = job.lengths.iter().map(|len| *len as u64).collect();
     let id: [u8; 16] = job.id.as_slice().try_into().map_err(|_| Cause::Unreadable)?;
@@ -105,7 +153,7 @@ async fn unpack(host: Option<&Host>, job: &mut PackJob, emit: &Function, slice_m
     let mut attempt = 0;
     loop {
         // Whatever is wrong with what somebody else fetches, a request of one's own tells why.
-        let forwarded = job.stream.is_some();
+        let forwarded = job.here.has_type::<ReadableStream>();
         let transferred = given.transfer(host, job, &mut decoder).await;
         match transferred.and_then(|()| Ok(decoder.finish()?)) {
             Err(_) if forwarded => {}
@@ -139,16 +187,20 @@ impl Given<'_> {
         job: &mut PackJob,
         decoder: &mut Decoder,
     ) -> Result<(), Cause> {
-        let reader = match job.stream.take() {
-            Some(stream) => stream.get_reader().unchecked_into(),
-            None => match request(host, job).await? {
-                Incoming::Bytes(bytes) => {
-                    self.received += u64::from(bytes.length());
-                    decoder.supply(&transport::to_vec(&bytes)?);
-                    return self.decode(decoder).await;
-                }
-                Incoming::Stream(reader, ..) => reader,
+        let incoming = match std::mem::take(&mut job.here).dyn_into::<ReadableStream>() {
+            Ok(stream) => Incoming::Stream(stream.get_reader().unchecked_into(), Body::Whole, None),
+            Err(here) => match here.dyn_into::<Uint8Array>() {
+                Ok(bytes) => Incoming::Bytes(bytes),
+                Err(_) => request(host, job).await?,
             },
+        };
+        let reader = match incoming {
+            Incoming::Bytes(bytes) => {
+                self.received += u64::from(bytes.length());
+                decoder.supply(&transport::to_vec(&bytes)?);
+                return self.decode(decoder).await;
+            }
+            Incoming::Stream(reader, ..) => reader,
         };
         let mut passed = 0;
         self.began = now();
@@ -173,12 +225,8 @@ impl Given<'_> {
     async fn decode(&mut self, decoder: &mut Decoder) -> Result<(), Cause> {
         loop {
             match decoder.step(STEP)? {
-                Step::Member { number, bytes } => {
-                    let received = std::mem::take(&mut self.received) as f64;
-                    let bytes = Uint8Array::from(bytes.as_slice());
-                    // What the receiver throws is its own affair.
-                    let _ = self.emit.call3(&JsValue::NULL, &number.into(), &bytes, &received.into());
-                }
+                Step::Member { number, bytes } => self.give(number, &bytes, 0),
+                Step::Part { number, members, bytes } => self.give(number, &bytes, members),
                 Step::Working => {}
                 Step::Starved | Step::Done => return Ok(()),
             }
@@ -187,6 +235,14 @@ impl Given<'_> {
                 self.began = now();
             }
         }
+    }
+
+    fn give(&mut self, number: u32, bytes: &[u8], files: u32) {
+        let received = std::mem::take(&mut self.received) as f64;
+        let bytes = Uint8Array::from(bytes);
+        // What the receiver throws is its own affair.
+        let _ =
+            self.emit.call4(&JsValue::NULL, &number.into(), &bytes.into(), &received.into(), &files.into());
     }
 }
 
@@ -203,19 +259,25 @@ fn now() -> f64 {
     js_sys::Date::now()
 }
 
-/// What a worker does (`vfs/js/unpacker.mjs`): all of a pack without giving the thread back. `stream`: the file, if the
-/// page fetches it. Resolves to nothing, or to what went wrong.
+/// A library's primary module with what compiles its functions; see [`split::with_warm_up`].
+#[wasm_bindgen(js_name = withWarmUp)]
+pub fn with_warm_up(library: &[u8]) -> Option<Uint8Array> {
+    split::with_warm_up(library).map(|module| Uint8Array::from(module.as_slice()))
+}
+
+/// What a worker does (`vfs/js/unpacker.mjs`): all of a pack without giving the thread back. `here`: the file, or a stream of
+/// it, if it need not be fetched. Resolves to nothing, or to what went wrong.
 #[wasm_bindgen(js_name = unpackHere)]
 pub fn unpack_here(
     url: String,
     len: f64,
     id: Vec<u8>,
     lengths: Vec<f64>,
-    stream: Option<ReadableStream>,
+    here: JsValue,
     emit: Function,
 ) -> Promise {
     future_to_promise(async move {
-        let mut job = PackJob { url, len, id, lengths, stream };
+        let mut job = PackJob { url, len, id, lengths, here };
         match unpack(None, &mut job, &emit, f64::INFINITY).await {
             Ok(()) => Ok(JsValue::UNDEFINED),
             Err(cause) => Ok(cause.to_string().into()),

@@ -12,6 +12,7 @@ use wasm_bindgen::prelude::*;
 
 use super::error::{Cause, Failure};
 use super::host::{Host, Unpacker};
+use super::parts::Part;
 use super::settings::Settings;
 use super::stats::Stats;
 use crate::blocks::Blocks;
@@ -87,6 +88,10 @@ pub(crate) struct State {
     pub(crate) without_ranges: Vec<String>,
     /// Files that came with a pack and nobody has read yet. They are not the cache's to drop: they came to be read.
     unpacked: HashMap<FileId, Decoded>,
+    /// Parts of packs that are still packed.
+    pub(crate) parts: Vec<Part>,
+    /// Whether somebody waits for the time to unpack them.
+    pub(super) unpacks_later: bool,
     pub(crate) cache: Cache<Kept, Decoded>,
     /// Members of wheels that were decoded once. Who reads one again, after the cache dropped it, asks for it; nobody else does.
     decoded: HashSet<MemberId>,
@@ -125,6 +130,8 @@ impl State {
             packs_to_open: Vec::new(),
             packs: Packs::default(),
             unpacked: HashMap::new(),
+            parts: Vec::new(),
+            unpacks_later: false,
             failures: Vec::new(),
             without_ranges: Vec::new(),
             cache: Cache::new(settings.cache_bytes),

@@ -74,7 +74,7 @@ impl State {
             ("decodedBytes", (stats.decoded_bytes as f64).into()),
             ("prepared", stats.prepared.into()),
             ("cachedBytes", (self.cached_bytes() as f64).into()),
-            ("waitingBytes", (self.scheduler.held() as f64).into()),
+            ("waitingBytes", ((self.scheduler.held() + self.packed_bytes()) as f64).into()),
             ("moduleBytes", module_bytes().into()),
         ])
         .unchecked_into()

@@ -45,7 +45,12 @@ impl Filesystem {
     #[wasm_bindgen(js_name = secondaryBlocking)]
     pub fn secondary_blocking(&self, ino: Ino) -> Result<Uint8Array, JsValue> {
         let Some(id) = self.member(ino) else { return Ok(Uint8Array::new_with_length(0)) };
-        if let Some(secondary) = { self.shared.borrow_mut().cached(FileId::Secondary(id)) } {
+        let brought = {
+            let mut state = self.shared.borrow_mut();
+            state.unpack_secondary(id);
+            state.cached(FileId::Secondary(id))
+        };
+        if let Some(secondary) = brought {
             return Ok(secondary.0);
         }
         let library = self.bytes_blocking(ino)?.to_vec();

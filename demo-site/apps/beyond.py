@@ -1,4 +1,4 @@
-"""What demo-site/apps/pandas.py does not do: its pack has these functions at its end."""
+"""What pandas.py does not do: its pack has these functions at its end."""
 
 import io
 
