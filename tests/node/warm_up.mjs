@@ -6,8 +6,9 @@
  */
 import { readFileSync } from "node:fs";
 import { setFlagsFromString } from "node:v8";
-import { dummyInstance } from "../../vfs/js/unpacker.mjs";
 
+// Of the package's source: what the worker does with a module is none of its exports.
+const { dummyInstance } = await import(new URL("../../vfs/js/unpacker.mjs", import.meta.url).href);
 setFlagsFromString("--allow-natives-syntax");
 const isUncompiled = new Function("f", "return %IsUncompiledWasmFunction(f)");
 
