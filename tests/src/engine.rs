@@ -122,26 +122,26 @@ impl Engine {
 }
 
 async fn chromium(parts: &Parts) -> Result<Driver, HarnessError> {
-    // Port 0: chromedriver takes a free one and says which.
     let folder = tempfile::tempdir()?;
-    let log = File::create(folder.path().join(LOG))?;
-    let mut driver =
-        spawn(&parts.chromedriver, &["--port=0", "--enable-chrome-logs"], folder.path(), |command| {
-            command.stderr(log);
-        })?;
-    let port = said(driver.stdout.take(), "chromedriver", |line| {
-        line.split_once("started successfully on port ")?.1.trim_end_matches('.').parse().ok()
-    });
+    // Port 0: chromedriver takes a free one of IPv4 and says which. It ends where the same port of IPv6 is taken.
+    let mut attempts = 0;
+    let (driver, port) = loop {
+        let log = File::create(folder.path().join(LOG))?;
+        let mut driver =
+            spawn(&parts.chromedriver, &["--port=0", "--enable-chrome-logs"], folder.path(), |command| {
+                command.stderr(log);
+            })?;
+        let port = said(driver.stdout.take(), "chromedriver", |line| {
+            line.split_once("started successfully on port ")?.1.trim_end_matches('.').parse().ok()
+        });
+        match port.await {
+            Err(error) if attempts < 5 && error.to_string().contains("port not available") => attempts += 1,
+            port => break (driver, port?),
+        }
+    };
     let options = json!({ "binary": parts.chromium, "args": CHROMIUM_FLAGS });
     let capabilities = capabilities(&[("goog:chromeOptions", options)]);
-    Ok(Driver {
-        port: port.await?,
-        farewell: Some("GET /shutdown"),
-        capabilities,
-        process: driver,
-        screen: None,
-        folder,
-    })
+    Ok(Driver { port, farewell: Some("GET /shutdown"), capabilities, process: driver, screen: None, folder })
 }
 
 async fn firefox(parts: &Parts, preferences: Value) -> Result<Driver, HarnessError> {
@@ -277,16 +277,22 @@ async fn said<T>(
     program: &str,
     find: impl Fn(&str) -> Option<T>,
 ) -> Result<T, HarnessError> {
-    let unexpected = || std::io::Error::other(format!("{program} ended without saying where it listens"));
-    let mut lines = BufReader::new(stdout.ok_or_else(unexpected)?).lines();
+    let unexpected = |last: &str| {
+        std::io::Error::other(format!(
+            "{program} ended without saying where it listens; its last word: {last:?}"
+        ))
+    };
+    let mut lines = BufReader::new(stdout.ok_or_else(|| unexpected(""))?).lines();
+    let mut last = String::new();
     while let Some(line) = lines.next_line().await? {
         if let Some(value) = find(&line) {
             // A pipe that nobody reads would stop the driver when it is full.
             tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
             return Ok(value);
         }
+        last = line;
     }
-    Err(unexpected().into())
+    Err(unexpected(&last).into())
 }
 
 #[cfg(test)]
