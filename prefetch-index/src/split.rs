@@ -314,6 +314,8 @@ impl<'a> Module<'a> {
 
 const FUNCREF: u8 = 0x70;
 const FUNCTION_TYPE: u8 = 0x60;
+/// The type of a block without a result.
+const NOTHING: u8 = 0x40;
 /// Of what slot 0 holds: it takes and returns nothing.
 const LOADER_TYPE: [u8; 3] = [FUNCTION_TYPE, 0, 0];
 /// An active segment of functions for a table that it names.
@@ -329,6 +331,7 @@ mod kind {
 }
 
 mod op {
+    pub(super) const IF: u8 = 0x04;
     pub(super) const END: u8 = 0x0b;
     pub(super) const GLOBAL_GET: u8 = 0x23;
     pub(super) const I32_CONST: u8 = 0x41;
@@ -376,8 +379,36 @@ fn write_i32_const(out: &mut Vec<u8>, mut value: u32) {
 }
 
 fn write_name(out: &mut Vec<u8>, name: &str) {
-    write_leb128(out, name.len() as u32);
-    out.extend(name.as_bytes());
+    write_sized(out, name.as_bytes());
+}
+
+/// The length, then the bytes.
+fn write_sized(out: &mut Vec<u8>, bytes: &[u8]) {
+    write_leb128(out, bytes.len() as u32);
+    out.extend(bytes);
+}
+
+/// A function's parameters and results.
+type Signature<'a> = (&'a [u8], &'a [u8]);
+
+/// Of each of a module's types. All of them have to be functions'.
+fn signatures(types: &[u8]) -> Result<Vec<Signature<'_>>, DylinkError> {
+    let mut reader = Reader::new(types);
+    let count = reader.u32()?;
+    let signature = |_| match reader.byte()? {
+        FUNCTION_TYPE => Ok((value_types(&mut reader)?, value_types(&mut reader)?)),
+        _ => Err(reader.malformed()),
+    };
+    (0..count).map(signature).collect()
+}
+
+/// A list of value types. Each takes one byte: the others name types of the module.
+fn value_types<'a>(reader: &mut Reader<'a>) -> Result<&'a [u8], DylinkError> {
+    let types = reader.name()?;
+    match types.iter().all(|byte| matches!(byte, 0x6f..=0x70 | 0x7b..=0x7f)) {
+        true => Ok(types),
+        false => Err(reader.malformed()),
+    }
 }
 
 #[cfg(test)]

@@ -215,10 +215,8 @@ impl Decoder {
                     return self.checked(bytes, crc32);
                 }
                 Frame::Part { members, len: packed, crc32 } => {
-                    let Some(part) = self.part(members, self.at + len, packed, crc32)? else {
-                        return Ok(Step::Starved);
-                    };
-                    return Ok(part);
+                    let part = self.part(members, self.at + len, packed, crc32)?;
+                    return Ok(part.unwrap_or(Step::Starved));
                 }
             }
         }

@@ -4,8 +4,8 @@ use thiserror::Error;
 use wasmparser::{Parser, Payload, Validator};
 
 use super::{
-    FUNCREF, FUNCTION_TYPE, LOADER_TYPE, Module, TABLE, global_name, join, kind, op, secondary_of, section,
-    write_i32_const, write_name,
+    FUNCREF, LOADER_TYPE, Module, NOTHING, TABLE, global_name, join, kind, op, secondary_of, section,
+    signatures, write_i32_const, write_name, write_sized,
 };
 use crate::dylink::{DylinkError, Reader, write_leb128};
 
@@ -15,8 +15,6 @@ pub(super) const MAX_LEN: usize = 8 << 20;
 const MIN_REST: usize = 4 << 10;
 
 const CALL_INDIRECT: u8 = 0x11;
-const IF: u8 = 0x04;
-const NOTHING: u8 = 0x40;
 const LOCAL_GET: u8 = 0x20;
 const TABLE_GET: u8 = 0x25;
 const REF_IS_NULL: u8 = 0xd1;
@@ -138,15 +136,8 @@ struct Functions<'a> {
 
 impl<'a> Functions<'a> {
     fn read(module: &'a Module<'a>) -> Result<Functions<'a>, DylinkError> {
-        let mut reader = Reader::new(module.payload(section::TYPE));
-        let mut params = Vec::new();
-        for _ in 0..reader.u32()? {
-            if reader.byte()? != FUNCTION_TYPE {
-                return Err(reader.malformed());
-            }
-            params.push(value_types(&mut reader)?);
-            value_types(&mut reader)?;
-        }
+        let signatures = signatures(module.payload(section::TYPE))?;
+        let params: Vec<u32> = signatures.iter().map(|(params, _)| params.len() as u32).collect();
         let mut reader = Reader::new(module.payload(section::FUNCTION));
         let mut types = Vec::new();
         for _ in 0..reader.u32()? {
@@ -177,7 +168,7 @@ impl<'a> Functions<'a> {
             write_i32_const(&mut code, slot);
             code.push(TABLE_GET);
             write_leb128(&mut code, table);
-            code.extend([REF_IS_NULL, IF, NOTHING]);
+            code.extend([REF_IS_NULL, op::IF, NOTHING]);
             call_indirect(&mut code, 0, self.params.len() as u32);
             code.push(op::END);
         }
@@ -189,8 +180,7 @@ impl<'a> Functions<'a> {
         call_indirect(&mut code, slot, function_type);
         code.push(op::END);
         let mut body = Vec::new();
-        write_leb128(&mut body, code.len() as u32);
-        body.extend(code);
+        write_sized(&mut body, &code);
         body
     }
 
@@ -235,14 +225,5 @@ impl<'a> Functions<'a> {
         let has = |number: u32| !elsewhere.contains(&number);
         module.put(section::CODE, self.code(has, false));
         module.secondary((0..self.bodies.len() as u32).filter(|number| has(*number)))
-    }
-}
-
-/// How many value types a list has. Each takes one byte: the others name types of the module.
-fn value_types(reader: &mut Reader<'_>) -> Result<u32, DylinkError> {
-    let count = reader.u32()?;
-    match reader.take(count)?.iter().all(|byte| matches!(byte, 0x6f..=0x70 | 0x7b..=0x7f)) {
-        true => Ok(count),
-        false => Err(reader.malformed()),
     }
 }

@@ -1,15 +1,13 @@
-use super::{LOADER_TYPE, Module, kind, op, section, write_name};
+use super::{LOADER_TYPE, Module, NOTHING, kind, op, section, signatures, write_name, write_sized};
 use crate::dylink::{DylinkError, Reader, write_leb128};
 
 /// Name of the function that calls all others.
 pub const WARM_UP: &str = "wheelfs:warm-up";
 
-const IF: u8 = 0x04;
 const RETURN: u8 = 0x0f;
 const CALL: u8 = 0x10;
 const DROP: u8 = 0x1a;
 const GLOBAL_SET: u8 = 0x24;
-const NOTHING: u8 = 0x40;
 const I32: u8 = 0x7f;
 const MUTABLE: u8 = 1;
 
@@ -24,9 +22,6 @@ const MUTABLE: u8 = 1;
 pub fn with_warm_up(primary: &[u8]) -> Option<Vec<u8>> {
     make(primary).ok().flatten()
 }
-
-/// Parameters and results.
-type Signature<'a> = (&'a [u8], &'a [u8]);
 
 fn make(primary: &[u8]) -> Result<Option<Vec<u8>>, DylinkError> {
     let mut module = Module::read(primary)?;
@@ -63,8 +58,7 @@ fn make(primary: &[u8]) -> Result<Option<Vec<u8>>, DylinkError> {
     }
     set(&mut calls, guard, 0);
     calls.push(op::END);
-    write_leb128(&mut code, calls.len() as u32);
-    code.extend(calls);
+    write_sized(&mut code, &calls);
     let mut function_type = Vec::new();
     write_leb128(&mut function_type, signatures.len() as u32 - 1);
     let mut export = Vec::new();
@@ -76,18 +70,6 @@ fn make(primary: &[u8]) -> Result<Option<Vec<u8>>, DylinkError> {
     module.append(section::EXPORT, 1, &export)?;
     module.put(section::CODE, code);
     Ok(Some(module.write()))
-}
-
-/// Of each of a module's types.
-fn signatures(types: &[u8]) -> Result<Vec<Signature<'_>>, DylinkError> {
-    let mut reader = Reader::new(types);
-    let count = reader.u32()?;
-    let signature = |_| {
-        // A function's type; `split` takes no others.
-        reader.byte()?;
-        Ok((reader.name()?, reader.name()?))
-    };
-    (0..count).map(signature).collect()
 }
 
 /// A constant 0 of each type; `None`: there is one that is no number.
@@ -125,12 +107,11 @@ fn guarded(body: &[u8], guard: u32, values: &[u8]) -> Result<Vec<u8>, DylinkErro
     let mut guarded = body[..body.len() - code.len()].to_vec();
     guarded.push(op::GLOBAL_GET);
     write_leb128(&mut guarded, guard);
-    guarded.extend([IF, NOTHING]);
+    guarded.extend([op::IF, NOTHING]);
     guarded.extend(values);
     guarded.extend([RETURN, op::END]);
     guarded.extend(code);
     let mut out = Vec::new();
-    write_leb128(&mut out, guarded.len() as u32);
-    out.extend(guarded);
+    write_sized(&mut out, &guarded);
     Ok(out)
 }
