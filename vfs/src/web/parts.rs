@@ -25,9 +25,7 @@ impl State {
     pub(super) fn keep_part(&mut self, part: Part) {
         let PackedId { pack, file } = part.first;
         for file in file..file + part.files {
-            for wake in self.packs.arrived(PackedId { pack, file }) {
-                let _ = wake.send(Ok(()));
-            }
+            self.has_arrived(PackedId { pack, file });
         }
         self.parts.push(part);
     }

@@ -282,6 +282,11 @@ impl State {
         if !self.cache.contains(&Kept::File(file_id)) {
             self.unpacked.insert(file_id, Decoded(bytes));
         }
+        self.has_arrived(id);
+    }
+
+    /// Wakes who waits for a file of a pack.
+    pub(super) fn has_arrived(&mut self, id: PackedId) {
         for wake in self.packs.arrived(id) {
             // Nobody listens when the reader was cancelled; the bytes stay for the next.
             let _ = wake.send(Ok(()));
